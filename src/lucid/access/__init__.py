@@ -1,0 +1,1 @@
+"""The rules of who may connect: tickets and passwords, on ports only."""

@@ -1,0 +1,1 @@
+"""Cryptography on values, without I/O: digests, AEAD sealing, age recipients, signed notes, Merkle trees."""

@@ -1,0 +1,59 @@
+"""Canonical JSON (RFC 8785) and digests: the bytes that are hashed and signed."""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Self
+
+import rfc8785
+from pydantic import StringConstraints, ValidationError
+
+from lucid.base.errors import InvalidInput
+from lucid.base.value import Value
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest as 64 lower-case hex digits."""
+
+DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
+NO_DIGEST = "0" * 64
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON-like value."""
+    return rfc8785.dumps(value)
+
+
+class CanonicalValue(Value):
+    """A value with one byte form: its canonical JSON, whose digest names it."""
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON; fields that are None are left out."""
+        return canonical_json(self.model_dump(mode="json", exclude_none=True))
+
+    def digest(self) -> str:
+        return digest_of(self.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Parse canonical JSON. Raises InvalidInput when a field is wrong or the bytes are not canonical."""
+        try:
+            value = cls.model_validate(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(f"not a {cls.__name__}: {first_problem(error)}") from None
+        if value.to_bytes() != data:
+            raise InvalidInput(f"not canonical JSON: {cls.__name__}")
+        return value
+
+
+def first_problem(error: ValueError | RecursionError) -> str:
+    """One line for a person out of a parse or validation error: the field and what was expected."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        return f"{where}: {first['msg']}"
+    return str(error)[:200]

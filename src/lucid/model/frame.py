@@ -1,0 +1,86 @@
+"""Frames: what the gateway saw, when, in which direction (docs/format.md section 1)."""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lucid.base.errors import InvalidInput
+
+_HEAD = struct.Struct(">QBI")
+HEAD_BYTES = _HEAD.size
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+
+
+class Direction(IntEnum):
+    CLIENT_TO_SERVER = 0
+    SERVER_TO_CLIENT = 1
+    EVENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One piece of one direction's stream. `time_us`: microseconds since the session began."""
+
+    time_us: int
+    direction: Direction
+    data: bytes
+
+
+def frame_head(time_us: int, direction: Direction, length: int) -> bytes:
+    """The 13 bytes before a frame's data."""
+    return _HEAD.pack(time_us, direction, length)
+
+
+def encode_frames(frames: Iterable[Frame]) -> bytes:
+    """The frames' bytes, one after the other."""
+    parts = []
+    for frame in frames:
+        parts.append(_HEAD.pack(frame.time_us, frame.direction, len(frame.data)))
+        parts.append(frame.data)
+    return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSpan:
+    """What a run of encoded frames holds: count, first and last time in microseconds."""
+
+    count: int
+    first_us: int
+    last_us: int
+
+
+def scan_frames(data: bytes | memoryview) -> FrameSpan:
+    """Walk over encoded frames without copying them. Raises InvalidInput where they are not whole,
+    have an unknown direction, or go back in time."""
+    position, count, first, last = 0, 0, 0, 0
+    end = len(data)
+    while position < end:
+        if end - position < HEAD_BYTES:
+            raise InvalidInput("frames: the last frame's head is cut")
+        time_us, direction, length = _HEAD.unpack_from(data, position)
+        position += HEAD_BYTES + length
+        if direction > Direction.EVENT:
+            raise InvalidInput(f"frames: unknown direction {direction}")
+        if length > MAX_FRAME_BYTES:
+            raise InvalidInput(f"frames: a frame of {length} bytes is over the limit")
+        if position > end:
+            raise InvalidInput("frames: the last frame's data is cut")
+        if count == 0:
+            first = time_us
+        elif time_us < last:
+            raise InvalidInput("frames: time goes back")
+        last = time_us
+        count += 1
+    return FrameSpan(count, first, last)
+
+
+def decode_frames(data: bytes) -> Iterator[Frame]:
+    """The frames in `data`. Raises InvalidInput as `scan_frames` does, before the first frame."""
+    scan_frames(data)
+    position = 0
+    while position < len(data):
+        time_us, direction, length = _HEAD.unpack_from(data, position)
+        start = position + HEAD_BYTES
+        position = start + length
+        yield Frame(time_us, Direction(direction), data[start:position])

@@ -1,0 +1,164 @@
+"""What the services of the recording path offer each other, in the order that data flows."""
+
+from typing import Protocol
+
+from pydantic import Field
+
+from lucid.base.clock import Time
+from lucid.base.ids import SessionId
+from lucid.base.value import Value
+from lucid.model.canonical import Digest
+from lucid.model.chunk import ChunkRecord
+from lucid.model.host import Grant
+from lucid.model.manifest import WrappedKey
+from lucid.model.session import RecorderNumber, Session, SessionEnd
+
+
+class RecordingStart(Value):
+    """A begun recording: its number, and its data key wrapped for the platform and for each recipient."""
+
+    recorder: RecorderNumber
+    platform_key: WrappedKey
+    keys: tuple[WrappedKey, ...]
+
+
+class ClosedSegment(Value):
+    """A journal segment that will not grow any more."""
+
+    number: int = Field(ge=0)
+    size: int = Field(ge=0, description="bytes of the segment's file")
+
+
+class SegmentStatus(Value):
+    """The next closed segment, if there is one, and whether the recording has ended and none will follow."""
+
+    segment: ClosedSegment | None = None
+    ended: bool = False
+    end: SessionEnd | None = None
+    last_us: int = Field(default=0, description="time of the last durable frame, microseconds")
+
+
+class Recorder(Protocol):
+    """Makes frames durable. Offered by session-recorder."""
+
+    async def open(self, *, session: SessionId, playback: bool) -> RecordingStart:
+        """Begin a recording. Raises Conflict when the session has one, StorageFull, Unavailable."""
+        ...
+
+    async def append(self, *, session: SessionId, frames: bytes) -> None:
+        """Make encoded frames durable; returns when they are on disk. Calls for one session come one at a
+        time. Raises RecorderFailed when that takes over a second or fails; the recording has ended then."""
+        ...
+
+    async def close(self, *, session: SessionId, end: SessionEnd) -> None:
+        """End the recording; the last segment is closed. Doing so twice is no error, the first end counts."""
+        ...
+
+    async def next_segment(self, *, session: SessionId, after: int, wait_s: float) -> SegmentStatus:
+        """The first closed segment whose number is over `after` (-1: from the first), waiting up to
+        `wait_s` for it. Raises NotFound."""
+        ...
+
+    async def read_segment(self, *, session: SessionId, number: int) -> bytes:
+        """The segment's file as it is, encrypted. Raises NotFound."""
+        ...
+
+    async def release(self, *, session: SessionId) -> None:
+        """Destroy the journal of a session whose closing is anchored. Doing so twice is no error."""
+        ...
+
+    async def release_segment(self, *, session: SessionId, number: int) -> None:
+        """Destroy one segment whose chunk is stored and remembered."""
+        ...
+
+    async def recordings(self) -> list[SessionId]:
+        """Sessions that have a journal here, the interrupted ones of an earlier run among them."""
+        ...
+
+    async def start_of(self, *, session: SessionId) -> RecordingStart:
+        """What `open` returned. Raises NotFound."""
+        ...
+
+
+class SealJob(Value):
+    """One segment to be sealed as the chunk `index`; `previous` is the digest of the chunk before it."""
+
+    session: SessionId
+    segment: int = Field(ge=0)
+    index: int = Field(ge=0)
+    attempt: int = Field(ge=0)
+    previous: Digest
+    platform_key: WrappedKey
+
+
+class Processor(Protocol):
+    """Turns closed segments into stored chunks. Offered by session-processor."""
+
+    async def seal(self, *, job: SealJob) -> ChunkRecord | None:
+        """Read the segment, compress, encrypt, store. None for a segment without frames. Raises Corrupted
+        when the segment's records do not open, StorageFull, Unavailable."""
+        ...
+
+
+class StorageUsage(Value):
+    """Bytes and number of the chunks at rest, and the quota in bytes (0: the disk's size)."""
+
+    chunks: int
+    bytes: int
+    quota_bytes: int
+
+
+class ScrubReport(Value):
+    """Outcome of reading every chunk again: how many, and the digests of those that are damaged."""
+
+    checked: int
+    damaged: tuple[Digest, ...]
+
+
+class Storage(Protocol):
+    """Sealed chunks at rest. Offered by session-storage."""
+
+    async def put(self, *, chunk: bytes) -> Digest:
+        """Store durably. Raises StorageFull, InvalidInput when the bytes are no sealed chunk."""
+        ...
+
+    async def get(self, *, digest: Digest) -> bytes:
+        """Raises NotFound, Corrupted."""
+        ...
+
+    async def delete(self, *, digest: Digest) -> bool: ...
+
+    async def usage(self) -> StorageUsage: ...
+
+    async def scrub(self) -> ScrubReport: ...
+
+
+class SessionOpened(Value):
+    """A session that may begin: its opening is in the log."""
+
+    session: SessionId
+    opened: Time
+
+
+class Pipeline(Protocol):
+    """The state of each session from opened to proven. Offered by session-pipeline."""
+
+    async def open(self, *, grant: Grant) -> SessionOpened:
+        """Begin recording and anchor the opening. Raises Unavailable, StorageFull: no session then."""
+        ...
+
+    async def end(self, *, session: SessionId, end: SessionEnd) -> None:
+        """The desktop session is over; sealing and anchoring go on in the background."""
+        ...
+
+    async def get(self, *, session: SessionId) -> Session:
+        """Raises NotFound."""
+        ...
+
+    async def list(self, *, after: SessionId | None = None, state: str | None = None, limit: int = 50) -> list[Session]:
+        """Sessions, newest first."""
+        ...
+
+    async def wait(self, *, session: SessionId, wait_s: float) -> Session:
+        """The session as soon as it is proven or failed, or as it is after `wait_s`."""
+        ...

@@ -1,0 +1,1 @@
+"""Wiring, HTTP hosting, health, metrics, logs, signals, shutdown: once, for all services."""

@@ -1,0 +1,1 @@
+"""Codecs of network protocols, without I/O."""
