@@ -38,3 +38,9 @@ class Settings(BaseSettings):
             first = error.errors(include_input=False)[0]
             variable = f"{prefix}{'.'.join(str(part) for part in first['loc'])}".upper()
             raise InvalidInput(f"{variable}: {first['msg']}", field=variable) from None
+
+    @classmethod
+    def is_set(cls, name: str) -> bool:
+        """Whether the environment gives the field a value, by itself or as a file."""
+        variable = f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+        return variable in os.environ or f"{variable}_FILE" in os.environ

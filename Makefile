@@ -1,0 +1,55 @@
+# Lucid. `make run` starts the platform and plays the demo; `make test` runs every test.
+# Both set up what they need: a virtual environment in .venv, and system packages after asking (CI=true: at once).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint format bench lock clean
+help:
+	@echo "make run      start the platform and play the demo (no root needed; Ctrl-C stops it)"
+	@echo "make test     run all tests; installs the desktop host, RDP client and other test parts"
+	@echo "make lint     formatting, style, types, and the rule of which room may import which"
+	@echo "make bench    measure, printed as ratios side by side in one run"
+	@echo "make format   format the code"
+	@echo "make lock     resolve the dependencies again and lock them by hash"
+
+run: $(VENV)/.run
+	$(BIN)/lucid up --demo
+
+test: $(VENV)/.dev
+	scripts/setup test-packages
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	scripts/setup bench-packages
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
+	PYTHON=$(PYTHON) scripts/setup venv run
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
+	PYTHON=$(PYTHON) scripts/setup venv dev
+	@touch $@
+
+LOCK = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+lock: $(VENV)/.dev
+	$(BIN)/pip install --quiet uv
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	echo 'setuptools>=77' | $(LOCK) - -o requirements/build.txt
+
+clean:
+	rm -rf $(VENV) build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,159 @@
+"""Every service of the platform, one literal each, in the order of the deployment phases."""
+
+from lucid.catalog.keys import HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
+from lucid.catalog.types import Private, Public, Resources, Service
+from lucid.ports.access import Accounts, Gateway, Hosts, Tickets
+from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
+from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
+from lucid.ports.stores import Blobs, Bus, Documents, Folder
+from lucid.services.block_manager.settings import BlockManagerSettings
+from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
+from lucid.services.data_chain.settings import DataChainSettings
+from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+from lucid.services.rdp_controller.settings import RdpControllerSettings
+from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
+from lucid.services.session_anchoring.settings import SessionAnchoringSettings
+from lucid.services.session_pipeline.settings import SessionPipelineSettings
+from lucid.services.session_processor.settings import SessionProcessorSettings
+from lucid.services.session_recorder.settings import SessionRecorderSettings
+from lucid.services.session_storage.settings import SessionStorageSettings
+
+SERVICES = (
+    Service(
+        name="lucid-auth-service",
+        summary="accounts and single-use connection tickets",
+        phase=1,
+        port=8089,
+        embedded_port=11089,
+        entry="lucid.services.lucid_auth_service.app:create",
+        settings=LucidAuthServiceSettings,
+        needs=(Documents,),
+        provides=(Tickets, Accounts),
+        volumes=(),
+    ),
+    Service(
+        name="block-manager",
+        summary="blocks and tiles at rest, proofs, fsck",
+        phase=2,
+        port=8087,
+        embedded_port=12087,
+        entry="lucid.services.block_manager.app:create",
+        settings=BlockManagerSettings,
+        needs=(Folder,),
+        provides=(LogStore,),
+        keys={"log_key": Public(LOG_KEY)},
+        public_routes=True,
+    ),
+    Service(
+        name="blockchain-engine",
+        summary="the order of log entries, signed blocks and checkpoints",
+        phase=2,
+        port=8084,
+        embedded_port=12084,
+        entry="lucid.services.blockchain_engine.app:create",
+        settings=BlockchainEngineSettings,
+        needs=(Folder, LogStore),
+        provides=(LogWriter,),
+        keys={"log_key": Private(LOG_KEY)},
+    ),
+    Service(
+        name="data-chain",
+        summary="the bodies that log entries commit to",
+        phase=2,
+        port=8088,
+        embedded_port=12088,
+        entry="lucid.services.data_chain.app:create",
+        settings=DataChainSettings,
+        needs=(Blobs,),
+        provides=(DataChain,),
+    ),
+    Service(
+        name="session-anchoring",
+        summary="openings and closings in the log, proof bundles",
+        phase=2,
+        port=8086,
+        embedded_port=12086,
+        entry="lucid.services.session_anchoring.app:create",
+        settings=SessionAnchoringSettings,
+        needs=(LogWriter, LogStore, DataChain, Documents),
+        provides=(Anchoring,),
+        volumes=(),
+    ),
+    Service(
+        name="session-recorder",
+        summary="frames in, durable encrypted journal, closed segments out",
+        phase=3,
+        port=8084,
+        embedded_port=13084,
+        entry="lucid.services.session_recorder.app:create",
+        settings=SessionRecorderSettings,
+        needs=(Folder,),
+        provides=(Recorder,),
+        keys={"platform_identity": Private(PLATFORM_IDENTITY), "recipients": Public(OWNER_IDENTITY)},
+        resources=Resources(memory_mib=256, cpus=1.0),
+    ),
+    Service(
+        name="session-storage",
+        summary="sealed chunks at rest",
+        phase=3,
+        port=8086,
+        embedded_port=13086,
+        entry="lucid.services.session_storage.app:create",
+        settings=SessionStorageSettings,
+        needs=(Blobs,),
+        provides=(Storage,),
+    ),
+    Service(
+        name="session-processor",
+        summary="segments to sealed chunks: compress, encrypt, digest",
+        phase=3,
+        port=8085,
+        embedded_port=13085,
+        entry="lucid.services.session_processor.app:create",
+        settings=SessionProcessorSettings,
+        needs=(Recorder, Storage),
+        provides=(Processor,),
+        keys={"platform_identity": Private(PLATFORM_IDENTITY)},
+        volumes=(),
+        resources=Resources(memory_mib=256, cpus=1.0),
+    ),
+    Service(
+        name="session-pipeline",
+        summary="each session from opened to proven",
+        phase=3,
+        port=8083,
+        embedded_port=13083,
+        entry="lucid.services.session_pipeline.app:create",
+        settings=SessionPipelineSettings,
+        needs=(Recorder, Processor, Storage, Anchoring, DataChain, Documents, Bus),
+        provides=(Pipeline,),
+        volumes=(),
+    ),
+    Service(
+        name="rdp-server-manager",
+        summary="desktop hosts and their sealed credentials",
+        phase=3,
+        port=8090,
+        embedded_port=13090,
+        entry="lucid.services.rdp_server_manager.app:create",
+        settings=RdpServerManagerSettings,
+        needs=(Documents, Anchoring),
+        provides=(Hosts,),
+        keys={"host_seal_key": Private(HOST_SEAL_KEY)},
+        volumes=(),
+    ),
+    Service(
+        name="rdp-controller",
+        summary="the RDP gateway: tickets, policy, credential injection, the tee to the recorder",
+        phase=3,
+        port=8092,
+        embedded_port=13092,
+        entry="lucid.services.rdp_controller.app:create",
+        settings=RdpControllerSettings,
+        needs=(Tickets, Hosts, Pipeline, Recorder, Bus, Folder),
+        provides=(Gateway,),
+        listens={"rdp_port": 3389},
+        embedded={"rdp_port": 13389},
+        resources=Resources(memory_mib=256, cpus=2.0),
+    ),
+)

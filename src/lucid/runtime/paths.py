@@ -1,0 +1,35 @@
+"""Where an installation lives on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+def default_data_dir() -> Path:
+    """`$XDG_DATA_HOME/lucid`, or the platform's equivalent."""
+    return Path(platformdirs.user_data_dir("lucid"))
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """The folders of one installation: a folder a service, keys, and what a running platform says of itself."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def run_file(self) -> Path:
+        """Addresses of the running platform, for the command line."""
+        return self.root / "run" / "platform.json"
+
+    def of(self, service: str) -> Path:
+        return self.root / service
+
+    def create(self) -> None:
+        """Make root and keys, readable by the owner alone."""
+        for folder in (self.root, self.keys, self.run_file.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
