@@ -1,0 +1,142 @@
+"""Writing files so that they survive a power cut, and the errors of a disk as those of the ports.
+
+A file is durable when its data, its name, and the names of the folders above it are synced; rename is
+the one step that makes it visible (man 2 fsync, man 2 rename).
+"""
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from lucid.base.errors import StorageFull, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TEMPORARY = ".tmp"
+"""Folder of files that are not renamed yet, below the root: one place to clear after a crash."""
+
+_RUN = secrets.token_hex(4)
+_numbers = itertools.count()
+_threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="disk")
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `function` in a thread kept for disk I/O, so that many sessions' syncs go in parallel and do not
+    wait behind computations. Once begun it runs to its end, even if the caller is cancelled."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))
+
+
+@contextlib.contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn an OSError into StorageFull (no space, quota) or Unavailable; `what` names the file for a person."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"{what}: {error.strerror}") from error
+        raise Unavailable(f"{what}: {error.strerror}") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, however many calls it takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+class DurableTree:
+    """The folder `root` and durable changes below it. Methods block and may be called from any thread.
+    Files are 0600, folders 0700. Raises OSError; `disk_errors` translates."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: set[Path] = set()
+        self._making = threading.Lock()
+
+    def make_folder(self, folder: Path) -> None:
+        """Create `folder` and those above it; their names are durable afterwards. A folder found there is
+        synced once too, because the process that created it may not have come that far."""
+        if folder in self._folders:
+            return
+        with self._making:
+            self._make(folder)
+
+    def _make(self, folder: Path) -> None:
+        if folder in self._folders:
+            return
+        if folder != self.root:
+            self._make(folder.parent)
+        elif not folder.parent.is_dir():
+            folder.parent.mkdir(parents=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        sync_folder(folder.parent)
+        self._folders.add(folder)
+
+    def forget_folders(self) -> None:
+        """Look at the disk again before the next write: called after a folder was removed."""
+        with self._making:
+            self._folders.clear()
+
+    def write(self, files: Mapping[Path, bytes]) -> None:
+        """Write the files so that none is visible after a crash unless all before it are. Data is synced
+        before the first rename; a folder is synced before a rename in another one, so neighbours share
+        one sync. On an error, files not renamed yet are removed."""
+        staged: list[tuple[Path, Path]] = []
+        try:
+            for target, data in files.items():
+                self.make_folder(target.parent)
+                staged.append((self._temporary(), target))
+                self._stage(staged[-1][0], data)
+            unsynced: Path | None = None
+            for temporary, target in staged:
+                if unsynced is not None and unsynced != target.parent:
+                    sync_folder(unsynced)
+                temporary.replace(target)
+                unsynced = target.parent
+            if unsynced is not None:
+                sync_folder(unsynced)
+        except OSError:
+            for temporary, _ in staged:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            raise
+
+    def _temporary(self) -> Path:
+        folder = self.root / TEMPORARY
+        self.make_folder(folder)
+        return folder / f"{_RUN}-{next(_numbers)}"
+
+    def _stage(self, path: Path, data: bytes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def clear_temporary(self) -> None:
+        """Remove what an earlier process left unfinished. Only one process may use the folder."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in (self.root / TEMPORARY).iterdir():
+                if not path.name.startswith(f"{_RUN}-"):
+                    path.unlink(missing_ok=True)

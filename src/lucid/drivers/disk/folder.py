@@ -1,0 +1,155 @@
+"""A service's own folder on a local disk (port Folder)."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+from lucid.base.errors import Conflict, InvalidInput, NotFound, Unavailable
+from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder, write_all
+
+LOCK = ".lock"
+
+
+class DiskAppendFile:
+    """A file that only grows: O_APPEND, and fdatasync before an append returns."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._open = True
+        # A cancelled append still runs in its thread; the next one and close() must wait for it.
+        self._turn = threading.Lock()
+        self._finalizer = weakref.finalize(self, os.close, descriptor)
+
+    async def append(self, data: bytes) -> None:
+        await in_thread(self._append, data)
+
+    def _append(self, data: bytes) -> None:
+        with self._turn:
+            if not self._open:
+                raise Unavailable(f"{self._path}: closed, or an earlier append failed")
+            self._open = False
+            with disk_errors(self._path):
+                write_all(self._descriptor, data)
+                os.fdatasync(self._descriptor)
+            self._open = True
+
+    async def close(self) -> None:
+        await in_thread(self._close)
+
+    def _close(self) -> None:
+        with self._turn:
+            self._open = False
+            self._finalizer()
+
+
+class DiskFolder:
+    """The folder `root`, created at the first write. Names that begin with a dot are the driver's own."""
+
+    def __init__(self, root: Path) -> None:
+        self._tree = DurableTree(root)
+        self._root = root
+        self._unlock: weakref.finalize[[int], DiskFolder] | None = None
+
+    async def lock(self) -> None:
+        """As the port says; files that an earlier process left unfinished are removed."""
+        await in_thread(self._lock)
+
+    def _lock(self) -> None:
+        if self._unlock is not None and self._unlock.alive:
+            return
+        with disk_errors(str(self._root)):
+            self._tree.make_folder(self._root)
+            descriptor = os.open(self._root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise Conflict(f"{self._root} belongs to another running process") from None
+            self._unlock = weakref.finalize(self, os.close, descriptor)
+            self._tree.clear_temporary()
+
+    async def release(self) -> None:
+        """Give the lock up before the process ends, as a restart within one process needs it."""
+        if self._unlock is not None:
+            self._unlock()
+
+    async def write(self, files: Mapping[str, bytes]) -> None:
+        targets = {self._path(path): data for path, data in files.items()}
+        await in_thread(self._write, targets)
+
+    def _write(self, targets: Mapping[Path, bytes]) -> None:
+        with disk_errors(str(self._root)):
+            self._tree.write(targets)
+
+    async def open_append(self, path: str) -> DiskAppendFile:
+        return DiskAppendFile(path, await in_thread(self._open_append, path, self._path(path)))
+
+    def _open_append(self, path: str, target: Path) -> int:
+        with disk_errors(path):
+            self._tree.make_folder(target.parent)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(target, flags, 0o600)
+            try:
+                sync_folder(target.parent)
+            except OSError:
+                os.close(descriptor)
+                raise
+            return descriptor
+
+    async def read(self, path: str) -> bytes:
+        return await in_thread(self._read, path, self._path(path))
+
+    def _read(self, path: str, target: Path) -> bytes:
+        with disk_errors(path):
+            try:
+                return target.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise NotFound(f"no file {path}") from None
+
+    async def list(self, path: str = "") -> list[str]:
+        return await in_thread(_files_below, self._path(path) if path else self._root, self._root)
+
+    async def delete(self, path: str) -> bool:
+        return await in_thread(self._delete, path, self._path(path))
+
+    def _delete(self, path: str, target: Path) -> bool:
+        with disk_errors(path):
+            try:
+                if target.is_dir() and not target.is_symlink():
+                    shutil.rmtree(target)
+                    self._tree.forget_folders()
+                else:
+                    target.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            with contextlib.suppress(FileNotFoundError):  # the parent may be deleted at the same time
+                sync_folder(target.parent)
+            return True
+
+    def _path(self, path: str) -> Path:
+        """The file that `path` names. Raises InvalidInput for one that could leave the folder."""
+        parts = path.split("/")
+        if any(not part or part.startswith(".") or "\0" in part for part in parts):
+            raise InvalidInput(f"not a path inside the folder: {path[:100]!r}", field="path")
+        return self._root.joinpath(*parts)
+
+
+def _files_below(start: Path, root: Path) -> list[str]:
+    found = []
+    with disk_errors(str(start)):
+        for folder, folders, names in os.walk(start, onerror=_unless_missing):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            relative = Path(folder).relative_to(root)
+            found += [(relative / name).as_posix() for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
