@@ -43,9 +43,10 @@ class CanonicalValue(Value):
         """Parse canonical JSON. Raises InvalidInput when a field is wrong or the bytes are not canonical."""
         try:
             value = cls.model_validate(json.loads(data))
+            canonical = value.to_bytes()
         except (ValueError, RecursionError) as error:
             raise InvalidInput(f"not a {cls.__name__}: {first_problem(error)}") from None
-        if value.to_bytes() != data:
+        if canonical != data:
             raise InvalidInput(f"not canonical JSON: {cls.__name__}")
         return value
 

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from lucid.base.errors import InvalidInput
 from lucid.base.ids import session_bytes
-from lucid.base.value import Value
-from lucid.model.canonical import Digest
+from lucid.model.canonical import CanonicalValue, Digest
 
 MAGIC = b"LUCIDCK1"
 _HEADER = struct.Struct(">8s16sQIQQQQ32s")
 HEADER_BYTES = _HEADER.size
+MAX_CHUNK_BYTES = 64 * 1024 * 1024
+"""Most bytes of a chunk file, and of its frames before compression: a verifier holds one chunk in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class ChunkHeader:
         return struct.pack(">IQ", self.attempt, self.index)
 
 
-class ChunkRecord(Value):
-    """A stored chunk as the bundle lists it: its name and what its header says."""
+class ChunkRecord(CanonicalValue):
+    """A stored chunk as the bundle lists it: its name and what its header says. The manifest's chunk root
+    is over the canonical bytes of these."""
 
     digest: Digest
     size: int = Field(ge=0, description="bytes of the chunk file")
