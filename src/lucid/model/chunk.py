@@ -9,7 +9,8 @@ from pydantic import Field
 
 from lucid.base.errors import InvalidInput
 from lucid.base.ids import session_bytes
-from lucid.model.canonical import CanonicalValue, Digest
+from lucid.base.value import Value
+from lucid.model.canonical import Digest, canonical_json
 
 MAGIC = b"LUCIDCK1"
 _HEADER = struct.Struct(">8s16sQIQQQQ32s")
@@ -59,9 +60,8 @@ class ChunkHeader:
         return struct.pack(">IQ", self.attempt, self.index)
 
 
-class ChunkRecord(CanonicalValue):
-    """A stored chunk as the bundle lists it: its name and what its header says. The manifest's chunk root
-    is over the canonical bytes of these."""
+class ChunkRecord(Value):
+    """A stored chunk as the bundle lists it: its name and what its header says."""
 
     digest: Digest
     size: int = Field(ge=0, description="bytes of the chunk file")
@@ -71,3 +71,7 @@ class ChunkRecord(CanonicalValue):
     last_us: int = Field(ge=0)
     frames: int = Field(ge=1)
     length: int = Field(ge=1, description="bytes of the frames before compression")
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: what the manifest's chunk root is made of."""
+        return canonical_json(self.model_dump())
