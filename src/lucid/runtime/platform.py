@@ -59,16 +59,24 @@ class Platform:
         found: P = self._directory.objects[port]
         return found
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Start everything; what was started already is stopped again when something fails."""
         try:
             await self._start()
         except BaseException:
-            await self._stack.aclose()
+            await self.stop()
             raise
+
+    async def stop(self) -> None:
+        """Stop the services in reverse order, then the stores."""
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        await self.stop()
 
     async def _start(self) -> None:
         self.data.create()

@@ -59,9 +59,7 @@ def load_settings(service: Service, keyring: Keyring, overrides: Mapping[str, An
     return service.settings.load(**values)
 
 
-async def build(
-    service: Service, bind: Bind, keyring: Keyring, data: DataDir, overrides: Mapping[str, Any]
-) -> Built:
+async def build(service: Service, bind: Bind, keyring: Keyring, data: DataDir, overrides: Mapping[str, Any]) -> Built:
     """Bind the service's needs and create it."""
     settings = load_settings(service, keyring, overrides)
     bound: dict[type, Any] = {}

@@ -1,0 +1,84 @@
+"""`lucid connect`: a fresh ticket, as a file for any RDP client."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lucid.base.errors import InvalidInput
+from lucid.cli.console import out, run, running_platform
+from lucid.model.host import Ticket
+from lucid.model.policy import CHANNELS, Policy
+from lucid.ports.access import Gateway, GatewayEndpoint, Tickets
+
+
+def rdp_file(endpoint: GatewayEndpoint, ticket: Ticket, policy: Policy) -> str:
+    """An .rdp file that mstsc, FreeRDP and Remmina open. The ticket is its routing token (`loadbalanceinfo`)."""
+    settings: list[tuple[str, str | int]] = [
+        ("full address:s", f"{endpoint.address}:{endpoint.port}"),
+        ("loadbalanceinfo:s", f"lucid={ticket.secret.reveal()}"),
+        ("username:s", ticket.user),
+        ("enablecredsspsupport:i", 0),
+        ("authentication level:i", 2),
+        ("negotiate security layer:i", 1),
+        ("prompt for credentials:i", 0),
+        ("session bpp:i", 32),
+        ("redirectclipboard:i", int(policy.clipboard)),
+        ("redirectprinters:i", int(policy.printer)),
+        ("drivestoredirect:s", "*" if policy.drive else ""),
+        ("audiomode:i", 0 if policy.audio else 2),
+        ("autoreconnection enabled:i", 0),
+    ]
+    return "".join(f"{key}:{value}\r\n" for key, value in settings)
+
+
+def policy_of(allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool) -> Policy:
+    """The policy that the options ask for. Raises InvalidInput for an unknown channel or a wrong limit."""
+    names = {name.strip() for item in allow for name in item.split(",") if name.strip()}
+    if unknown := sorted(names - set(CHANNELS)):
+        raise InvalidInput(f"--allow: expected some of {', '.join(CHANNELS)}, not {unknown[0]!r}")
+    return Policy(
+        **dict.fromkeys(names, True), idle_limit_s=idle_limit_s, total_limit_s=total_limit_s, playback=playback
+    )
+
+
+def connect(
+    host: Annotated[str, typer.Argument(help="A host of `lucid host ls`.")],
+    user: Annotated[str, typer.Option(help="Who connects; stands in the recording's manifest.")] = "admin",
+    allow: Annotated[
+        list[str] | None, typer.Option(help=f"Redirections to allow: {', '.join(CHANNELS)}. All are denied by default.")
+    ] = None,
+    ttl: Annotated[int, typer.Option(min=5, max=86_400, help="Seconds within which the ticket must be used.")] = 120,
+    idle_limit: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds without input that end it.")] = 1800,
+    total_limit: Annotated[int, typer.Option(min=1, max=604_800, help="Seconds after which it ends.")] = 28_800,
+    playback: Annotated[bool, typer.Option(help="Let the platform play the recording, not only its owner.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The .rdp file.", show_default="HOST.rdp")
+    ] = None,
+) -> None:
+    """Get a single-use ticket for HOST and write it as an .rdp file for any RDP client.
+
+    The file holds the ticket, never the host's password: the gateway logs in by itself.
+    """
+
+    async def work() -> None:
+        policy = policy_of(allow or [], idle_limit, total_limit, playback)
+        path = output or Path(f"{host}.rdp")
+        async with running_platform() as platform:
+            endpoint = await platform.port(Gateway).endpoint()
+            ticket = await platform.port(Tickets).issue(user=user, host=host, policy=policy, ttl_s=ttl)
+        path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", newline="") as file:
+            file.write(rdp_file(endpoint, ticket, policy))
+        out.print(
+            f"Wrote [bold]{path}[/bold]: a ticket for [bold]{host}[/bold], good once until {ticket.expires[11:19]} UTC."
+        )
+        out.print("\nConnect with FreeRDP:")
+        pinned = f"/cert:fingerprint:sha256:{endpoint.fingerprint}"
+        out.print(f"  xfreerdp {path} /sec:tls {pinned}", soft_wrap=True, highlight=False)
+        out.print("or open the file with Remote Desktop (mstsc) or Remmina; the certificate's SHA-256 is")
+        out.print(f"  {endpoint.fingerprint}", highlight=False)
+
+    run(work())

@@ -1,0 +1,94 @@
+"""What all commands share: where the data is, how to print, how errors end a command."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lucid.base.errors import LucidError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lucid.runtime.client import RemotePlatform
+    from lucid.runtime.paths import DataDir
+
+T = TypeVar("T")
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+out = Console()
+err = Console(stderr=True)
+
+
+@dataclass
+class Options:
+    """Options of the whole command line."""
+
+    data_dir: Path | None = None
+
+
+options = Options()
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+def data_dir() -> "DataDir":
+    """The installation that the command is about."""
+    from lucid.runtime.paths import DataDir, default_data_dir
+
+    return DataDir(options.data_dir or default_data_dir())
+
+
+@asynccontextmanager
+async def running_platform() -> "AsyncIterator[RemotePlatform]":
+    """The platform that runs on the data folder. Raises Unavailable when none does."""
+    from lucid.runtime.client import RemotePlatform
+
+    async with RemotePlatform.of(data_dir()) as platform:
+        yield platform
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine. An expected error becomes one line and exit status 2 for bad input, else 1."""
+    try:
+        return asyncio.run(work)
+    except LucidError as error:
+        fail(error)
+
+
+def fail(error: LucidError) -> NoReturn:
+    """Print one line on standard error and leave with the error's exit status."""
+    sys.stderr.write(f"lucid: {error.detail}\n")
+    raise typer.Exit(EXIT_BAD_INPUT if error.status < 500 else EXIT_FAILED)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def table(*columns: str) -> Table:
+    """A table in the house style: first column plain, numbers are right-aligned by a leading '#'."""
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+    return made
+
+
+def size_text(count: int) -> str:
+    """Bytes for a person: 1.2 MB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")

@@ -1,0 +1,103 @@
+"""`lucid host`: the desktops that can be reached."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+
+from lucid.base.clock import SystemClock
+from lucid.base.errors import InvalidInput
+from lucid.base.ids import NAME_PATTERN
+from lucid.base.secret import Secret
+from lucid.cli.console import JsonOption, out, print_json, run, running_platform, table
+from lucid.model.host import Host, HostCredentials
+from lucid.ports.access import Hosts
+
+app = typer.Typer(help="Register, list and remove desktop hosts.", no_args_is_help=True)
+
+PASSWORD_VARIABLE = "LUCID_HOST_PASSWORD"  # noqa: S105 - the variable's name
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """`NAME`, `NAME:PORT`, `[IPv6]:PORT` to address and port. Raises InvalidInput."""
+    address, colon, port = text.rpartition(":")
+    if not colon or (address.count(":") and not address.endswith("]")):
+        address, port = text, "3389"
+    address = address.removeprefix("[").removesuffix("]")
+    if not address or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise InvalidInput(f"ADDRESS: expected a name or IP address, with :PORT if not 3389, not {text!r}")
+    return address, int(port)
+
+
+def _password(username: str) -> Secret:
+    """From the environment, a terminal prompt, or the first line of standard input: never an argument."""
+    if (value := os.environ.get(PASSWORD_VARIABLE)) is not None:
+        return Secret(value)
+    if sys.stdin.isatty():
+        return Secret(Prompt.ask(f"Password of {username} on that host", password=True))
+    return Secret(sys.stdin.readline().rstrip("\n"))
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="A short name for the host: a-z 0-9 . _ -")],
+    address: Annotated[str, typer.Argument(help="DNS name or IP address, with :PORT if it is not 3389.")],
+    username: Annotated[str, typer.Option("--username", "-u", help="Account that the gateway logs in with.")],
+    domain: Annotated[str, typer.Option(help="Windows domain of the account.")] = "",
+    fingerprint: Annotated[
+        str, typer.Option(help="SHA-256 of the host's TLS certificate (hex). Without it the first one seen is pinned.")
+    ] = "",
+) -> None:
+    """Register a host. Its password is asked for (or read from LUCID_HOST_PASSWORD, or standard input) and
+    stored sealed; users of the gateway never see it."""
+
+    async def work() -> None:
+        if not NAME_PATTERN.fullmatch(name):
+            raise InvalidInput(f"NAME: expected 1 to 63 of a-z 0-9 . _ -, not {name!r}")
+        pinned = fingerprint.replace(":", "").lower()
+        if pinned and (len(pinned) != 64 or set(pinned) - set("0123456789abcdef")):
+            raise InvalidInput("--fingerprint: expected 64 hex digits (SHA-256)")
+        where, port = split_address(address)
+        entry = Host(name=name, address=where, port=port, fingerprint=pinned, added=SystemClock().now())
+        credentials = HostCredentials(username=username, password=_password(username), domain=domain)
+        async with running_platform() as platform:
+            await platform.port(Hosts).add(host=entry, credentials=credentials)
+        out.print(f"Host [bold]{name}[/bold] is {where}:{port}. Reach it with:  lucid connect {name}")
+
+    run(work())
+
+
+@app.command("ls")
+def list_hosts(json: JsonOption = False) -> None:
+    """List the registered hosts."""
+
+    async def work() -> None:
+        async with running_platform() as platform:
+            hosts = await platform.port(Hosts).list()
+        if json:
+            print_json([entry.model_dump(mode="json") for entry in hosts])
+            return
+        if not hosts:
+            out.print("No hosts yet. Add one with:  lucid host add NAME ADDRESS --username USER")
+            return
+        rows = table("NAME", "ADDRESS", "CERTIFICATE", "ADDED")
+        for entry in hosts:
+            pin = entry.fingerprint[:16] + "…" if entry.fingerprint else "pinned at the first connection"
+            rows.add_row(entry.name, f"{entry.address}:{entry.port}", pin, entry.added[:19].replace("T", " "))
+        out.print(rows)
+
+    run(work())
+
+
+@app.command("rm")
+def remove(name: Annotated[str, typer.Argument(help="Name of the host.")]) -> None:
+    """Remove a host and its sealed password. Its recordings stay."""
+
+    async def work() -> None:
+        async with running_platform() as platform:
+            await platform.port(Hosts).remove(name=name)
+        out.print(f"Host {name} is removed.")
+
+    run(work())

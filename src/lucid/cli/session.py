@@ -1,0 +1,168 @@
+"""`lucid session`: recordings, their state, their proofs."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from lucid.base.errors import NotFound
+from lucid.base.ids import SessionId
+from lucid.cli.console import JsonOption, data_dir, err, out, print_json, run, running_platform, size_text, table
+from lucid.cli.verify import verify_files
+from lucid.model.session import Session, SessionState
+from lucid.ports.recording import Pipeline
+
+app = typer.Typer(help="Recorded sessions: list, show, export, verify.", no_args_is_help=True)
+
+SessionArgument = Annotated[str, typer.Argument(help="Id of a session, its first characters, or `last`.")]
+STATE_COLOURS = {SessionState.PROVEN: "green", SessionState.FAILED: "red"}
+
+
+async def resolve(pipeline: Pipeline, text: str) -> SessionId:
+    """The id that `text` means: an id, the beginning of exactly one recent id, or `last`. Raises NotFound."""
+    if len(text) == 36:
+        return text
+    recent = await pipeline.list(limit=200)
+    matches = [entry.id for entry in recent if text == "last" or entry.id.startswith(text)]
+    if not matches:
+        raise NotFound(f"no session {text!r}; see `lucid session ls`")
+    if text != "last" and len(matches) > 1:
+        raise NotFound(f"{text!r} is the beginning of {len(matches)} sessions; give more of the id")
+    return matches[0]
+
+
+def _state(session: Session) -> str:
+    colour = STATE_COLOURS.get(session.state, "yellow")
+    return f"[{colour}]{session.state}[/{colour}]"
+
+
+@app.command("ls")
+def list_sessions(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many of the newest.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List sessions, newest first."""
+
+    async def work() -> None:
+        async with running_platform() as platform:
+            sessions = await platform.port(Pipeline).list(limit=limit)
+        if json:
+            print_json([session.model_dump(mode="json", exclude={"chunks"}) for session in sessions])
+            return
+        if not sessions:
+            out.print("No sessions yet. Record one with:  lucid demo")
+            return
+        rows = table("SESSION", "USER", "HOST", "OPENED", "STATE", "END", "#FRAMES", "#RECORDED", "#STORED")
+        for session in sessions:
+            rows.add_row(
+                session.id,
+                session.user,
+                session.host,
+                session.opened[:19].replace("T", " "),
+                _state(session),
+                session.end.reason if session.end else "",
+                str(session.frames),
+                size_text(session.recorded_bytes),
+                size_text(session.stored_bytes),
+            )
+        out.print(rows)
+
+    run(work())
+
+
+@app.command("show")
+def show(session: SessionArgument, json: JsonOption = False) -> None:
+    """Show all that is known of a session."""
+
+    async def work() -> None:
+        async with running_platform() as platform:
+            pipeline = platform.port(Pipeline)
+            found = await pipeline.get(session=await resolve(pipeline, session))
+        if json:
+            print_json(found.model_dump(mode="json"))
+            return
+        rows = table("", "")
+        rows.add_row("session", found.id)
+        rows.add_row("user", found.user)
+        rows.add_row("host", found.host)
+        rows.add_row("state", _state(found))
+        rows.add_row("opened", found.opened)
+        rows.add_row("closed", found.closed or "")
+        if found.end:
+            rows.add_row("end", f"{found.end.reason} {escape(found.end.detail)}")
+        if found.recorder:
+            rows.add_row("recorder", f"{found.recorder.id} number {found.recorder.sequence}")
+        rows.add_row("policy", found.policy)
+        rows.add_row("chunks", f"{len(found.chunks)} ({size_text(found.stored_bytes)} stored)")
+        rows.add_row("frames", f"{found.frames} ({size_text(found.recorded_bytes)})")
+        rows.add_row("log entries", f"opening {found.opened_index}, closing {found.closed_index}")
+        rows.add_row("manifest", found.manifest or "")
+        if found.error:
+            rows.add_row("waiting", f"[red]{escape(found.error)}[/red]")
+        out.print(rows)
+
+    run(work())
+
+
+async def _export(session: str, folder: Path | None) -> Path:
+    from lucid.runtime.export import export_session
+
+    async with running_platform() as platform:
+        pipeline = platform.port(Pipeline)
+        found = await resolve(pipeline, session)
+        target = folder or Path(f"lucid-{found}")
+        with Progress(
+            TextColumn("Exporting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("chunks"),
+            console=err,
+            transient=True,
+        ) as bar:
+            task = bar.add_task("chunks", total=None)
+            await export_session(
+                platform, found, target, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    return target
+
+
+@app.command("export")
+def export(
+    session: SessionArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write.", show_default="lucid-SESSION")
+    ] = None,
+) -> None:
+    """Write a session's proof bundle, its encrypted chunks and the log's key into a folder.
+
+    The folder can be verified on any machine, without a network, with `lucid verify`.
+    """
+    from lucid.runtime.export import export_paths
+
+    paths = export_paths(run(_export(session, output)))
+    out.print(f"Wrote {paths.folder}. Check it anywhere, with the log's key from a source that you trust:")
+    out.print(
+        f"  lucid verify {paths.bundle} --recording {paths.chunks} --key {paths.key}", soft_wrap=True, highlight=False
+    )
+
+
+@app.command("verify")
+def verify(session: SessionArgument, json: JsonOption = False) -> None:
+    """Export a session to a temporary folder and run every step of the offline verifier on it, the whole log
+    of this installation included."""
+    from lucid.runtime.export import export_paths
+
+    with tempfile.TemporaryDirectory(prefix="lucid-verify-") as folder:
+        paths = export_paths(run(_export(session, Path(folder))))
+        identity = data_dir().keys / "owner-identity"
+        verify_files(
+            bundle=paths.bundle,
+            key=str(paths.key),
+            recording=paths.chunks,
+            identity=identity if identity.exists() else None,
+            log=data_dir().of("block-manager"),
+            json=json,
+        )

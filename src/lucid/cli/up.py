@@ -1,0 +1,137 @@
+"""`lucid up` and `lucid serve`: the platform in one process, or one service of it alone."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import uvloop
+from rich.markup import escape
+from rich.panel import Panel
+
+from lucid.base.errors import LucidError
+from lucid.base.logging import configure_logging
+from lucid.cli.console import err, fail, options, out
+
+if TYPE_CHECKING:
+    from lucid.runtime.platform import Platform
+    from lucid.runtime.settings import RuntimeSettings
+
+LogJson = Annotated[bool, typer.Option("--json", help="Log one JSON object a line.")]
+
+
+def _settings() -> "RuntimeSettings":
+    from lucid.runtime.settings import RuntimeSettings
+
+    return RuntimeSettings.load(**({"data_dir": options.data_dir} if options.data_dir else {}))
+
+
+def _stop_event() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _welcome(platform: "Platform") -> None:
+    from lucid.ports.access import Gateway
+
+    endpoint = await platform.port(Gateway).endpoint()
+    lines = [
+        f"RDP gateway   [bold]{endpoint.address}:{endpoint.port}[/bold]",
+        f"data          {escape(str(platform.data.root))}",
+    ]
+    if platform.administrator_password is not None:
+        password = escape(platform.administrator_password.reveal())
+        lines.append(f"administrator [bold]admin[/bold], password [bold]{password}[/bold]  (shown only this once)")
+    out.print(Panel("\n".join(lines), title="Lucid is running", title_align="left", expand=False))
+
+
+async def _run(settings: "RuntimeSettings", *, play_demo: bool) -> int:
+    from lucid.runtime.platform import Platform
+
+    stop = _stop_event()
+    status = 0
+    platform = Platform(settings)
+    await platform.start()
+    try:
+        await _welcome(platform)
+        if play_demo:
+            status = await _demo_until(stop, platform)
+        if not stop.is_set():
+            out.print("Press Ctrl-C to stop.", style="dim")
+        await stop.wait()
+    finally:
+        out.print("Stopping…", style="dim")
+        async with asyncio.timeout(settings.stop_s):
+            await platform.stop()
+    return status
+
+
+async def _demo_until(stop: asyncio.Event, platform: "Platform") -> int:
+    """Play the demo, unless the user stops the platform meanwhile."""
+    from lucid.cli.demo import show_demo
+
+    playing = asyncio.create_task(show_demo(platform))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not playing.done():
+        playing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await playing
+        return 0
+    return 0 if playing.result() else 1
+
+
+def _serve_until_stopped(work: Any) -> int:
+    try:
+        return int(uvloop.run(work))
+    except LucidError as error:
+        fail(error)
+    except TimeoutError:
+        sys.stderr.write("lucid: the shutdown took too long and was cut short\n")
+        return 1
+
+
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Record a demonstration session and prove it.")] = False,
+    json: LogJson = False,
+) -> None:
+    """Run the whole platform in this process until Ctrl-C."""
+    try:
+        settings = _settings()
+    except LucidError as error:
+        fail(error)
+    quiet = demo and not json and err.is_terminal
+    configure_logging(json=json, level="WARNING" if quiet else settings.log_level)
+    raise typer.Exit(_serve_until_stopped(_run(settings, play_demo=demo)))
+
+
+def serve(
+    name: Annotated[str, typer.Argument(help="A service of the catalog, or a store such as lucid-redis.")],
+    json: LogJson = False,
+) -> None:
+    """Run one service alone; what it needs is reached over HTTP.
+
+    Where another service answers is read from LUCID_URL_NAME (LUCID_URL_SESSION_RECORDER=http://…); without it,
+    from its usual port on this machine.
+    """
+    from lucid.runtime.serve import serve_one
+
+    async def work() -> int:
+        stop = _stop_event()
+        async with serve_one(name, settings):
+            await stop.wait()
+        return 0
+
+    try:
+        settings = _settings()
+    except LucidError as error:
+        fail(error)
+    configure_logging(json=json, level=settings.log_level)
+    raise typer.Exit(_serve_until_stopped(work()))

