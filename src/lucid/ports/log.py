@@ -7,6 +7,7 @@ from pydantic import Field
 from lucid.base.ids import SessionId
 from lucid.base.value import Value
 from lucid.model.canonical import Digest
+from lucid.model.chunk import ChunkRecord
 from lucid.model.entry import LogEntry
 from lucid.model.manifest import Manifest, OpeningStatement
 
@@ -128,8 +129,10 @@ class Anchoring(Protocol):
         """Anchor an opening and return the entry's index; durable when the call returns."""
         ...
 
-    async def closed(self, *, manifest: Manifest) -> int:
-        """Anchor a closing and return the entry's index; durable when the call returns."""
+    async def closed(self, *, manifest: Manifest, chunks: list[ChunkRecord]) -> int:
+        """Anchor a closing and return the entry's index; durable when the call returns. `chunks` is the list
+        that the manifest commits to. Raises InvalidInput when it is not, Conflict without an opening or after
+        another closing."""
         ...
 
     async def bundle(self, *, session: SessionId, wait_s: float) -> bytes:
