@@ -10,7 +10,7 @@ PLATFORM_IDENTITY = Key(
 OWNER_IDENTITY = Key(
     "owner-identity",
     "age-identity",
-    "opens every recording; keep a copy off this machine, and remove this one if the platform must not play",
+    "opens every recording; keep a copy elsewhere, and take this one away if the platform must not play",
 )
 LOG_KEY = Key("log-key", "log-key", "signs the log; whoever has it can sign another log of the same name")
 HOST_SEAL_KEY = Key("host-seal-key", "aead-key", "opens the stored passwords of the desktop hosts")

@@ -1,0 +1,111 @@
+"""The installation's keys: made at the first start, kept in files of mode 0600."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from lucid.base.errors import Corrupted, NotFound
+from lucid.base.secret import Secret
+from lucid.catalog.keys import KEYS
+from lucid.catalog.types import Key, KeyKind
+from lucid.crypto.age import new_identity, recipient_of
+from lucid.crypto.note import SignerKey
+
+
+def _create(kind: KeyKind) -> Secret:
+    match kind:
+        case "age-identity":
+            return new_identity()
+        case "log-key":
+            return SignerKey.generate(f"lucid.local/{secrets.token_hex(4)}").format()
+        case "aead-key":
+            return Secret(secrets.token_hex(32))
+        case "token":
+            return Secret(secrets.token_urlsafe(32))
+
+
+def _public(kind: KeyKind, secret: Secret) -> str | None:
+    match kind:
+        case "age-identity":
+            return recipient_of(secret)
+        case "log-key":
+            return SignerKey.parse(secret).verifier.format()
+        case _:
+            return None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    secret: Secret | None
+    public: str | None
+
+
+class Keyring:
+    """The keys of one installation. A file holds the key on its last line; lines with # before it explain it.
+
+    The public half stands in a file of its own (`.pub`): once it exists the private file is never made again,
+    so an owner may take the private half away.
+    """
+
+    def __init__(self, folder: Path, keys: dict[str, _Pair]) -> None:
+        self._folder = folder
+        self._keys = keys
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the keys, creating those that are missing. Raises Corrupted for a malformed key file."""
+        return cls(folder, {key.name: _read_or_create(folder, key) for key in KEYS})
+
+    def private(self, key: Key) -> Secret:
+        """Raises NotFound when the private half was taken away."""
+        if (secret := self._keys[key.name].secret) is None:
+            raise NotFound(f"{self._folder / key.name} is needed and was taken away; it {key.about}")
+        return secret
+
+    def public(self, key: Key) -> str:
+        """An age recipient, or the log's verifier key. Raises LookupError for other kinds."""
+        if (public := self._keys[key.name].public) is None:
+            raise LookupError(f"a key of kind {key.kind} has no public half")
+        return public
+
+
+def _read_or_create(folder: Path, key: Key) -> _Pair:
+    path, public_path = folder / key.name, folder / f"{key.name}.pub"
+    if public_path.exists() and not path.exists():
+        return _Pair(None, _one_line(public_path))
+    if not path.exists():
+        _write_once(path, f"# {key.name}: {key.about}\n{_create(key.kind).reveal()}\n")
+    secret = Secret(_one_line(path))
+    public = _public(key.kind, secret)
+    if public is not None and not public_path.exists():
+        _write_once(public_path, public + "\n")
+    return _Pair(secret, public)
+
+
+def _one_line(path: Path) -> str:
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    if len(lines) != 1:
+        raise Corrupted(f"{path}: expected one key on a line of its own")
+    return lines[0]
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Create the file durably; of two processes that try at once the first wins."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,48 @@
+"""Keys are made once, stay private, and can be taken away."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from lucid.base.errors import Corrupted, NotFound
+from lucid.catalog.keys import HOST_SEAL_KEY, KEYS, LOG_KEY, OWNER_IDENTITY
+from lucid.crypto.age import recipient_of
+from lucid.crypto.note import SignerKey
+from lucid.runtime.keyring import Keyring
+
+
+def test_keys_are_the_same_at_the_second_start(tmp_path: Path) -> None:
+    first, second = Keyring.open(tmp_path), Keyring.open(tmp_path)
+    assert all(first.private(key) == second.private(key) for key in KEYS)
+
+
+def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    Keyring.open(tmp_path)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {0o600}
+
+
+def test_public_halves_belong_to_the_private_ones(tmp_path: Path) -> None:
+    ring = Keyring.open(tmp_path)
+    assert ring.public(OWNER_IDENTITY) == recipient_of(ring.private(OWNER_IDENTITY))
+    assert ring.public(LOG_KEY) == SignerKey.parse(ring.private(LOG_KEY)).verifier.format()
+    with pytest.raises(LookupError):
+        ring.public(HOST_SEAL_KEY)
+
+
+def test_an_identity_that_was_taken_away_is_not_made_again(tmp_path: Path) -> None:
+    before = Keyring.open(tmp_path).public(OWNER_IDENTITY)
+    (tmp_path / OWNER_IDENTITY.name).unlink()
+    ring = Keyring.open(tmp_path)
+    assert ring.public(OWNER_IDENTITY) == before
+    with pytest.raises(NotFound, match="was taken away"):
+        ring.private(OWNER_IDENTITY)
+    assert not (tmp_path / OWNER_IDENTITY.name).exists()
+
+
+def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
+    Keyring.open(tmp_path)
+    (tmp_path / LOG_KEY.name).write_text("# only a comment\n")
+    with pytest.raises(Corrupted, match=LOG_KEY.name):
+        Keyring.open(tmp_path)
