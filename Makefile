@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format docs bench lock clean
 help:
 	@echo "make run      start the platform and play the demo (no root needed; Ctrl-C stops it)"
 	@echo "make test     run all tests; installs the desktop host, RDP client and other test parts"
 	@echo "make lint     formatting, style, types, and the rule of which room may import which"
 	@echo "make bench    measure, printed as ratios side by side in one run"
+	@echo "make docs     write the pages that are made from the code"
 	@echo "make format   format the code"
 	@echo "make lock     resolve the dependencies again and lock them by hash"
 
@@ -42,6 +43,9 @@ $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
 	PYTHON=$(PYTHON) scripts/setup venv dev
 	@touch $@
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m scripts.write_docs
 
 LOCK = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet

@@ -1,0 +1,1 @@
+"""Measurements, printed as ratios of one run: `python -m benchmarks [NAME…]`. Nothing here asserts a time."""
