@@ -1,0 +1,1 @@
+"""Ports of services in other processes, spoken over HTTP."""

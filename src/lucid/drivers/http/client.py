@@ -1,0 +1,102 @@
+"""A port over HTTP: an object that looks like the service and asks it in its own process.
+
+The other half is lucid.runtime.rpc. One POST a call: arguments are JSON in the body or, beside a `bytes`
+argument, which is the body then, in the header `Lucid-Arguments`; failures are problem documents (RFC 9457).
+"""
+
+import json
+from typing import Any, TypeVar, cast
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from lucid.base.errors import ERRORS, InvalidInput, LucidError, Unavailable
+from lucid.base.secret import REVEAL, Secret
+from lucid.model.canonical import first_problem
+from lucid.ports.binding import Method, methods_of
+
+P = TypeVar("P")
+
+ANSWER_LIMIT_S = 10.0
+"""How long a call may take, beyond what its argument `wait_s` asks for."""
+
+ARGUMENTS_HEADER = "Lucid-Arguments"
+_ERROR_TYPE = "urn:lucid:error:"
+
+
+def connect(port: type[P], base_url: str, token: Secret, *, http: httpx.AsyncClient | None = None) -> P:
+    """The service at `base_url` as an object with the methods of `port`. Without `http` it has connections of
+    its own, which its `aclose()` closes. Calls raise what the service raises, and Unavailable when it cannot
+    be reached, does not answer in time, or answers with something else."""
+    return cast(P, _Remote(port, base_url.rstrip("/"), token, http))
+
+
+class _Remote:
+    def __init__(self, port: type, base_url: str, token: Secret, http: httpx.AsyncClient | None) -> None:
+        # Idle connections are dropped before the servers' usual five seconds, so that a call never meets a
+        # connection that is just being closed.
+        self._own = None if http else httpx.AsyncClient(limits=httpx.Limits(keepalive_expiry=3.0))
+        for method in methods_of(port):
+            setattr(self, method.name, _Call(method, base_url, token, http or cast(httpx.AsyncClient, self._own)))
+
+    async def aclose(self) -> None:
+        if self._own is not None:
+            await self._own.aclose()
+
+
+class _Call:
+    """One method of a remote service."""
+
+    def __init__(self, method: Method, base_url: str, token: Secret, http: httpx.AsyncClient) -> None:
+        self._method = method
+        self._url = base_url + method.path
+        self._token = token
+        self._http = http
+
+    async def __call__(self, **values: Any) -> Any:
+        content = values.pop(self._method.body, None) if self._method.body else None
+        try:
+            arguments = self._method.arguments(**values)
+        except ValidationError as error:
+            raise InvalidInput(first_problem(error), field=str(error.errors()[0]["loc"][0])) from None
+        response = await self._post(arguments, content)
+        if response.is_error:
+            raise _error_of(response, self._url)
+        if self._method.result is None:
+            return response.content
+        try:
+            return self._method.result.validate_json(response.content)
+        except ValidationError as error:
+            raise Unavailable(f"{self._url}: answer not understood: {first_problem(error)}") from None
+
+    async def _post(self, arguments: BaseModel, content: bytes | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+        if self._method.body:
+            shown = arguments.model_dump(mode="json", context={REVEAL: True})
+            headers["Content-Type"] = "application/octet-stream"
+            headers[ARGUMENTS_HEADER] = json.dumps(shown)
+        else:
+            headers["Content-Type"] = "application/json"
+            content = arguments.model_dump_json(context={REVEAL: True}).encode()
+        limit_s = ANSWER_LIMIT_S + float(getattr(arguments, "wait_s", 0.0))
+        try:
+            return await self._http.post(self._url, content=content, headers=headers, timeout=limit_s)
+        except httpx.TimeoutException:
+            raise Unavailable(f"{self._url}: no answer within {limit_s:g} s") from None
+        except httpx.TransportError as error:
+            raise Unavailable(f"{self._url}: {error or type(error).__name__}") from None
+
+
+def _error_of(response: httpx.Response, url: str) -> LucidError:
+    """The error that a problem document describes; Unavailable for an answer that is none of ours."""
+    problem: Any = None
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = None
+    kind = str(problem.get("type", "")) if isinstance(problem, dict) else ""
+    found = ERRORS.get(kind.removeprefix(_ERROR_TYPE)) if kind.startswith(_ERROR_TYPE) else None
+    if found is None:
+        return Unavailable(f"{url}: answered with status {response.status_code}")
+    return found(str(problem.get("detail", "")), field=problem.get("field"), retry_after_s=problem.get("retry_after_s"))
