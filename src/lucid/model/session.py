@@ -64,20 +64,11 @@ class Session(Value):
     opened: Time
     closed: Time | None = None
     end: SessionEnd | None = None
-    chunks: tuple[ChunkRecord, ...] = ()
+    frames: int = Field(default=0, ge=0, description="in the chunks stored so far")
+    recorded_bytes: int = Field(default=0, ge=0, description="of the frames, before compression")
+    stored_bytes: int = Field(default=0, ge=0, description="of the chunk files")
+    chunks: tuple[ChunkRecord, ...] = Field(default=(), description="left out of lists of sessions")
     opened_index: int | None = Field(default=None, description="index of the opening entry in the log")
     closed_index: int | None = Field(default=None, description="index of the closing entry in the log")
     manifest: Digest | None = None
     error: str = Field(default="", description="why the session does not advance at the moment")
-
-    @property
-    def frames(self) -> int:
-        return sum(chunk.frames for chunk in self.chunks)
-
-    @property
-    def recorded_bytes(self) -> int:
-        return sum(chunk.length for chunk in self.chunks)
-
-    @property
-    def stored_bytes(self) -> int:
-        return sum(chunk.size for chunk in self.chunks)

@@ -26,11 +26,12 @@ class ClosedSegment(Value):
     """A journal segment that will not grow any more."""
 
     number: int = Field(ge=0)
-    size: int = Field(ge=0, description="bytes of the segment's file")
+    complete: bool = Field(description="its file ends with an end record; only the last segment of a crash has none")
 
 
 class SegmentStatus(Value):
-    """The next closed segment, if there is one, and whether the recording has ended and none will follow."""
+    """The next closed segment, if there is one; `end` once the recording has ended; `ended` once it has and no
+    segment follows this one."""
 
     segment: ClosedSegment | None = None
     ended: bool = False
@@ -64,7 +65,8 @@ class Recorder(Protocol):
         ...
 
     async def release(self, *, session: SessionId) -> None:
-        """Destroy the journal of a session whose closing is anchored. Doing so twice is no error."""
+        """Destroy the journal of a session whose closing is anchored. Doing so twice is no error. Raises
+        Conflict while the recording goes on."""
         ...
 
     async def release_segment(self, *, session: SessionId, number: int) -> None:
@@ -81,10 +83,12 @@ class Recorder(Protocol):
 
 
 class SealJob(Value):
-    """One segment to be sealed as the chunk `index`; `previous` is the digest of the chunk before it."""
+    """One segment to be sealed as the chunk `index`; `previous` is the digest of the chunk before it.
+    `complete` is that of the ClosedSegment: such a segment without an end record was cut."""
 
     session: SessionId
     segment: int = Field(ge=0)
+    complete: bool
     index: int = Field(ge=0)
     attempt: int = Field(ge=0)
     previous: Digest
@@ -144,7 +148,8 @@ class Pipeline(Protocol):
     """The state of each session from opened to proven. Offered by session-pipeline."""
 
     async def open(self, *, grant: Grant) -> SessionOpened:
-        """Begin recording and anchor the opening. Raises Unavailable, StorageFull: no session then."""
+        """Begin recording and anchor the opening. Raises Unavailable, StorageFull: no session then. What was
+        begun of it is closed and anchored in the background."""
         ...
 
     async def end(self, *, session: SessionId, end: SessionEnd) -> None:
@@ -156,7 +161,7 @@ class Pipeline(Protocol):
         ...
 
     async def list(self, *, after: SessionId | None = None, state: str | None = None, limit: int = 50) -> list[Session]:
-        """Sessions, newest first."""
+        """Sessions, newest first, without their chunks."""
         ...
 
     async def wait(self, *, session: SessionId, wait_s: float) -> Session:

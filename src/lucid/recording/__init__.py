@@ -1,1 +1,1 @@
-"""The rules of recording, on ports only: frames to journal records, segments to sealed chunks."""
+"""The rules of recording, on values alone: journal records, sealing a segment, manifests, a session's states."""
