@@ -1,0 +1,45 @@
+"""`python -m lucid.verify`: the verifier alone, with nothing but base, model and crypto behind it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lucid.base.errors import InvalidInput
+from lucid.verify.files import Paths, verify_paths
+from lucid.verify.text import EXIT_BAD_INPUT, exit_status, lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lucid.verify",
+        description="Verify a recorded session, or a copy of the log, offline.",
+        epilog="Exit status: 0 verified, 1 a step failed, 2 bad input.",
+    )
+    parser.add_argument("bundle", nargs="?", type=Path, help="proof bundle; without it the log alone is verified")
+    parser.add_argument("--key", required=True, help="the log's verifier key, or a file that holds it")
+    parser.add_argument("--recording", type=Path, metavar="DIR", help="folder of the chunk files")
+    parser.add_argument("--identity", type=Path, metavar="FILE", help="age identity that opens the recording")
+    parser.add_argument("--log", type=Path, metavar="DIR", help="copy of the whole log")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint of the log kept from before")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with command-line arguments; the result is the exit status."""
+    options = vars(_parser().parse_args(arguments))
+    as_json = options.pop("json")
+    try:
+        report = verify_paths(Paths(**options))
+    except InvalidInput as error:
+        sys.stderr.write(f"lucid.verify: {error.detail}\n")
+        return EXIT_BAD_INPUT
+    shown = [json.dumps(report.to_json(), indent=2)] if as_json else lines(report)
+    sys.stdout.writelines(f"{line}\n" for line in shown)
+    return exit_status(report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""A report for people: what both the plain and the coloured command line show."""
+
+from collections.abc import Iterator
+
+from lucid.verify.report import Outcome, Report, StepResult
+
+EXIT_VERIFIED, EXIT_NOT_VERIFIED, EXIT_BAD_INPUT = 0, 1, 2
+
+MARKS: dict[Outcome, str] = {"ok": "\u2713", "failed": "\u2717", "skipped": "\u2013"}
+
+
+def exit_status(report: Report) -> int:
+    return EXIT_VERIFIED if report.verified else EXIT_NOT_VERIFIED
+
+
+def duration_text(step: StepResult) -> str:
+    """How long a step took; empty for one that was not run."""
+    return "" if step.outcome == "skipped" else f"{step.seconds * 1000:.1f} ms"
+
+
+def verdict(report: Report) -> str:
+    """The last line."""
+    if report.failure is not None:
+        return f"NOT VERIFIED: {report.failure}"
+    if report.session is None:
+        return "VERIFIED: the log"
+    session = report.session
+    return f"VERIFIED: session {session.session} of {session.user} on {session.host}, {session.opened}"
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The whole report as plain text."""
+    for step in report.steps:
+        line = f"{MARKS[step.outcome]} {step.number:>2}  {step.name:<17}  {duration_text(step):>10}  {step.detail}"
+        yield line.rstrip()
+    yield verdict(report)
