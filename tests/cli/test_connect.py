@@ -1,0 +1,40 @@
+"""The .rdp file and the policy that `lucid connect` asks for."""
+
+import pytest
+
+from lucid.base.errors import InvalidInput
+from lucid.base.secret import Secret
+from lucid.cli.connect import policy_of, rdp_file
+from lucid.model.host import Ticket
+from lucid.model.policy import Policy
+from lucid.ports.access import GatewayEndpoint
+
+ENDPOINT = GatewayEndpoint(address="192.0.2.1", port=13389, fingerprint="ab" * 32)
+TICKET = Ticket(secret=Secret("t1cket"), user="ann", host="office", expires="2026-11-22T21:42:00.000000Z")
+
+
+def test_the_file_carries_ticket_and_address_and_no_credentials() -> None:
+    text = rdp_file(ENDPOINT, TICKET, Policy())
+    lines = text.split("\r\n")
+    assert "full address:s:192.0.2.1:13389" in lines
+    assert "loadbalanceinfo:s:lucid=t1cket" in lines
+    assert "enablecredsspsupport:i:0" in lines
+    assert "redirectclipboard:i:0" in lines
+    assert "password" not in text
+
+
+def test_the_file_offers_what_the_policy_allows() -> None:
+    lines = rdp_file(ENDPOINT, TICKET, policy_of(["clipboard,drive"], 60, 600, False)).split("\r\n")
+    assert "redirectclipboard:i:1" in lines
+    assert "drivestoredirect:s:*" in lines
+    assert "audiomode:i:2" in lines
+
+
+def test_everything_is_denied_by_default() -> None:
+    policy = policy_of([], 1800, 28_800, False)
+    assert not any(value for value in policy.model_dump().values() if isinstance(value, bool))
+
+
+def test_an_unknown_redirection_is_named() -> None:
+    with pytest.raises(InvalidInput, match="not 'webcam'"):
+        policy_of(["clipboard", "webcam"], 60, 600, False)
