@@ -1,0 +1,1 @@
+"""The bus on Redis, and Valkey as a child process for the embedded platform."""
