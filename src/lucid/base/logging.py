@@ -30,7 +30,12 @@ def configure_logging(*, json: bool, level: str = "INFO") -> None:
         redact,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the other kinds print local variables: secrets
+        )
     )
     tail = [structlog.processors.format_exc_info] if json else []
     formatter = structlog.stdlib.ProcessorFormatter(
