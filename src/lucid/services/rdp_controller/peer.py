@@ -1,0 +1,153 @@
+"""One TCP connection, awaited PDU by PDU during the handshake, then handing on whatever it reads at once."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+
+from lucid.wire.rdp.pdu import ProtocolError, pdu_length
+
+_SHUTDOWN_LIMIT_S = 1.0
+"""How long a TLS connection waits for the other side's close_notify."""
+
+
+class Peer(asyncio.Protocol):
+    """A client or a host. A protocol and not a pair of streams: the relay then costs no task switch a read.
+
+    `made` is called when the connection stands. `lost` is done when it is over, with the error that ended it
+    or None.
+    """
+
+    def __init__(self, made: Callable[["Peer"], None] | None = None) -> None:
+        self._made = made
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()
+        self._arrived = asyncio.Event()
+        self._receive: Callable[[bytes], None] | None = None
+        self._backlog: Callable[[bool], None] | None = None
+        self._reading = True
+        self.address = ""
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # A client that is gone already has no address.
+        self.address = (transport.get_extra_info("peername") or ("unknown",))[0]
+        if self._made is not None:
+            self._made(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._receive is not None:
+            self._receive(data)
+        else:
+            self._buffer += data
+            self._arrived.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(exc)
+        self._arrived.set()
+
+    def pause_writing(self) -> None:
+        if self._backlog is not None:
+            self._backlog(True)
+
+    def resume_writing(self) -> None:
+        if self._backlog is not None:
+            self._backlog(False)
+
+    # The handshake.
+
+    async def read_pdu(self, *, limit: int) -> bytes:
+        """The next PDU, and the only one: nothing is read after it until the next step. Raises ProtocolError
+        above `limit` bytes or when more than one PDU came, ConnectionError when the peer leaves."""
+        self.set_reading(True)
+        while (length := pdu_length(self._buffer)) is None or len(self._buffer) < length <= limit:
+            if self.lost.done():
+                raise ConnectionResetError("closed in the handshake")
+            self._arrived.clear()
+            await self._arrived.wait()
+        self.set_reading(False)
+        if length > limit:
+            raise ProtocolError(f"PDU of {length} bytes is above the limit of {limit}")
+        if len(self._buffer) > length:
+            raise ProtocolError("data before TLS")
+        pdu = bytes(self._buffer)
+        self._buffer.clear()
+        return pdu
+
+    async def start_tls(self, context: ssl.SSLContext, *, server_side: bool, timeout_s: float) -> None:
+        """Go on in TLS, not reading yet. Raises ssl.SSLError or OSError; the connection is closed then."""
+        loop = asyncio.get_running_loop()
+        try:
+            transport = await loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=server_side,
+                ssl_handshake_timeout=timeout_s,
+                ssl_shutdown_timeout=_SHUTDOWN_LIMIT_S,
+            )
+            if transport is None:
+                raise ConnectionResetError("closed in the TLS handshake")
+        except BaseException:
+            # The loop does not tell a protocol about a connection that ends before TLS stands.
+            self._transport.abort()
+            self.connection_lost(None)
+            raise
+        self._transport = transport
+        self._reading = True
+        self.set_reading(False)
+
+    def certificate(self) -> bytes:
+        """The peer's certificate, DER."""
+        encoded: bytes = self._transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return encoded
+
+    # The relay.
+
+    def begin_relay(
+        self, *, receive: Callable[[bytes], None], backlog: Callable[[bool], None], buffer_bytes: int
+    ) -> None:
+        """From now on `receive` gets all that is read, and `backlog` is told when more than `buffer_bytes`
+        wait to be sent and when few do again."""
+        self._receive, self._backlog = receive, backlog
+        self._transport.set_write_buffer_limits(high=buffer_bytes)
+        if self._buffer:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+            receive(data)
+        self.set_reading(True)
+
+    def set_reading(self, wanted: bool) -> None:
+        """Read, or let the peer's data wait in the network."""
+        if wanted == self._reading or self._transport.is_closing():
+            return
+        self._reading = wanted
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close at once and drop what waits to be sent."""
+        self._transport.abort()
+
+    async def close(self, *, grace_s: float) -> None:
+        """Send what waits, say goodbye, close; whatever is left after `grace_s` is dropped."""
+        self._receive = self._backlog = None
+        if self.lost.done():
+            return
+        self._transport.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await asyncio.shield(self.lost)
+        finally:
+            self._transport.abort()
