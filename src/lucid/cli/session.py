@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from lucid.base.errors import NotFound
+from lucid.base.errors import LucidError, NotFound
 from lucid.base.ids import SessionId
-from lucid.cli.console import JsonOption, data_dir, err, out, print_json, run, running_platform, size_text, table
+from lucid.cli.console import JsonOption, data_dir, err, fail, out, print_json, run, running_platform, size_text, table
 from lucid.cli.verify import verify_files
 from lucid.model.session import Session, SessionState
 from lucid.ports.recording import Pipeline
@@ -166,3 +166,29 @@ def verify(session: SessionArgument, json: JsonOption = False) -> None:
             log=data_dir().of("block-manager"),
             json=json,
         )
+
+
+@app.command("screenshot")
+def screenshot(
+    session: SessionArgument,
+    at: Annotated[float | None, typer.Option(help="Seconds since the session began.", show_default="its end")] = None,
+    identity: Annotated[
+        Path | None, typer.Option(help="age identity that opens the recording.", show_default="the owner's")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="PNG file.", show_default="SESSION.png")] = None,
+) -> None:
+    """Draw what the client's screen showed at a moment of a recording."""
+    from lucid.runtime.export import export_paths
+    from lucid.runtime.picture import png_of, read_identity, recorded_frames, screen_at
+
+    with tempfile.TemporaryDirectory(prefix="lucid-screenshot-") as folder:
+        paths = export_paths(run(_export(session, Path(folder))))
+        target = output or Path(f"{session}.png")
+        try:
+            key = read_identity(identity or data_dir().keys / "owner-identity")
+            with err.status("Drawing…"):
+                png = png_of(screen_at(recorded_frames(paths, key), None if at is None else int(at * 1_000_000)))
+        except LucidError as error:
+            fail(error)
+        target.write_bytes(png)
+    out.print(f"Wrote {target}.")

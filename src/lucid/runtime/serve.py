@@ -14,6 +14,7 @@ from lucid.catalog.services import SERVICES
 from lucid.catalog.stores import STORES
 from lucid.catalog.types import Service
 from lucid.drivers.http.client import connect
+from lucid.ports.stores import Bus
 from lucid.runtime.host import HttpServer, http_app
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
@@ -40,13 +41,16 @@ def service_named(name: str) -> Service:
 
 
 @contextlib.asynccontextmanager
-async def serve_one(name: str, settings: RuntimeSettings, *, port: int | None = None) -> AsyncIterator[HttpServer]:
-    """Run the service while in the context. Raises InvalidInput, and Conflict when its folder is in use."""
+async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpServer]:
+    """Run the service while in the context. Raises InvalidInput, and Conflict when its folder is in use.
+    The stores must be servers that all services reach: only SQLite may be a file that they share."""
     service = service_named(name)
     data = DataDir(settings.data_dir)
     data.create()
     keyring = Keyring.open(data.keys)
     token = keyring.private(SERVICE_TOKEN)
+    if Bus in service.needs and not settings.redis_url.reveal():
+        raise InvalidInput("LUCID_REDIS_URL: needed by a service alone, which has no Valkey of its own")
     async with contextlib.AsyncExitStack() as stack:
         stores = await stack.enter_async_context(StoreConnections(settings, data, STORES))
         http = await stack.enter_async_context(httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=32)))
@@ -58,7 +62,9 @@ async def serve_one(name: str, settings: RuntimeSettings, *, port: int | None = 
 
         built = await build(service, bind, keyring, data, {**service.embedded})
         server = HttpServer(
-            http_app(service, built.app, token), settings.http_host, service.embedded_port if port is None else port
+            http_app(service, built.app, token),
+            settings.http_host,
+            service.embedded_port if settings.http_port is None else settings.http_port,
         )
         stack.push_async_callback(server.stop_serving)
         await server.start_serving()
