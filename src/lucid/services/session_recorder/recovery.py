@@ -1,6 +1,7 @@
 """Journals of an earlier run: each is an interrupted recording, or one whose end was written."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,7 +17,6 @@ from lucid.services.session_recorder.state import (
     JOURNALS,
     SEGMENT_SUFFIX,
     JournalHead,
-    journal_path,
     read_head,
     segment_path,
 )
@@ -24,32 +24,33 @@ from lucid.services.session_recorder.state import (
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
 class FoundJournal:
     """What is left of a recording: its head, its segments, how it ended, the time of its last frame."""
 
-    def __init__(self, head: JournalHead, closed: dict[int, Closed], end: SessionEnd, last_us: int) -> None:
-        self.head = head
-        self.closed = closed
-        self.end = end
-        self.last_us = last_us
+    head: JournalHead
+    closed: dict[int, Closed]
+    end: SessionEnd
+    last_us: int = 0
 
 
 async def find_journals(folder: Folder, identity: Secret, *, segment_bytes: int) -> list[FoundJournal]:
     """All journals on disk. One whose head is unreadable is left where it is and logged: a person must look.
     `segment_bytes` is what a segment of unknown size counts for in the backlog."""
-    paths = await folder.list(JOURNALS)
+    segments: dict[str, list[int]] = {}
+    for path in await folder.list(JOURNALS):
+        _, session, name = path.split("/")
+        numbers = segments.setdefault(session, [])
+        if name.endswith(SEGMENT_SUFFIX):
+            numbers.append(int(name.removesuffix(SEGMENT_SUFFIX)))
     found = []
-    for session in sorted({path.split("/")[1] for path in paths}):
+    for session, numbers in segments.items():
         try:
             head = await read_head(folder, session)
         except (NotFound, Corrupted) as error:
             _log.error("journal unreadable", session=session, error=error.detail)
             continue
-        files = [path for path in paths if path.startswith(journal_path(session, "")) and path.endswith(SEGMENT_SUFFIX)]
-        numbers = sorted(
-            int(path.rsplit("/", 1)[1].removesuffix(SEGMENT_SUFFIX)) for path in files if f"/{session}/" in path
-        )
-        found.append(await _examine(folder, identity, head, numbers, segment_bytes))
+        found.append(await _examine(folder, identity, head, sorted(numbers), segment_bytes))
     return found
 
 

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, InvalidInput, LucidError, NotFound
+from lucid.base.errors import Conflict, Corrupted, InvalidInput, LucidError, NotFound
 from lucid.base.tasks import Tasks
 from lucid.crypto import aead, age
 from lucid.model.manifest import WrappedKey
@@ -17,6 +17,7 @@ from lucid.services.session_recorder.recording import Recording
 from lucid.services.session_recorder.recovery import find_journals
 from lucid.services.session_recorder.settings import SessionRecorderSettings
 from lucid.services.session_recorder.state import (
+    STATE_PATH,
     JournalHead,
     RecorderState,
     journal_path,
@@ -54,13 +55,13 @@ class SessionRecorder:
             raise Conflict(f"another recorder is running on this data folder: {error.detail}") from None
         await asyncio.to_thread(self._wrap, aead.new_key(), True)
         async with self._numbering:
-            await self._reload()
+            state = await self._reload()
         found = await find_journals(
             self._folder, self._settings.platform_identity, segment_bytes=self._settings.segment_bytes
         )
-        state = self._state
-        assert state is not None
         for journal in found:
+            if journal.head.start.recorder.sequence > state.sequence:
+                raise Corrupted(f"{STATE_PATH} is older than the journal of session {journal.head.session}")
             recording = self._recording(journal.head)
             recording.closed, recording.end, recording.last_us = journal.closed, journal.end, journal.last_us
             self._backlog.add(sum(segment.size for segment in journal.closed.values()))

@@ -1,0 +1,127 @@
+"""The pipeline: one worker a session, and the port that everybody else sees."""
+
+import asyncio
+
+import structlog
+
+from lucid.base.errors import LucidError, NotFound, Unavailable
+from lucid.base.tasks import Tasks
+from lucid.model.host import Grant
+from lucid.model.session import Session, SessionEnd, SessionState
+from lucid.ports.recording import SessionOpened
+from lucid.services.session_pipeline.worker import Line, Worker
+
+UNFINISHED = (SessionState.OPENING, SessionState.RECORDING, SessionState.SEALING, SessionState.ANCHORING)
+
+_log = structlog.get_logger()
+
+
+class SessionPipeline:
+    """Implements the port Pipeline."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._tasks = Tasks("session-pipeline")
+        self._workers: dict[str, Worker] = {}
+        self._recovered = asyncio.Event()
+
+    async def start(self) -> None:
+        """Go on with every session of earlier runs, in the background: their stores may come up later."""
+        self._tasks.spawn(self._recover(), name="recover")
+
+    async def stop(self) -> None:
+        """Stop all workers where they are; a later start goes on from there."""
+        await self._tasks.close()
+
+    async def check(self) -> None:
+        """Readiness: earlier sessions are known, no worker has failed, no opening is held up."""
+        self._tasks.check()
+        if not self._recovered.is_set():
+            raise Unavailable("the sessions of earlier runs are not read yet")
+        if self._line.openings.turns.blocked:
+            raise Unavailable("an opening that failed is not in the log yet")
+
+    async def open(self, *, grant: Grant) -> SessionOpened:
+        limit_s = self._line.settings.open_limit_s
+        draft = self._line.openings.draft(grant)
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._recovered.wait()
+                if self._line.openings.turns.blocked:
+                    raise Unavailable("an earlier session's opening is not in the log yet")
+                self._line.openings.turns.enter(draft.id)
+                await self._line.openings.begin(draft)
+        except BaseException as error:
+            self._abandon(draft.id)
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"the session's opening was not in the log within {limit_s:g} s") from None
+            raise
+        self._employ(draft.id)
+        _log.info("session opened", session=draft.id, user=draft.user, host=draft.host)
+        return SessionOpened(session=draft.id, opened=draft.opened)
+
+    async def end(self, *, session: str, end: SessionEnd) -> None:
+        worker = self._workers.get(session)
+        if worker is None:
+            await self._line.store.get(session)
+            return
+        try:
+            await self._line.recorder.close(session=session, end=end)
+        except NotFound:
+            _log.warning("no journal to close", session=session)
+        except LucidError as error:
+            _log.warning("end is told later", session=session, error=error.detail)
+            worker.end = worker.end or end
+
+    async def get(self, *, session: str) -> Session:
+        held = await self._line.store.get(session)
+        return held.record.public(await self._line.store.chunks(session))
+
+    async def list(self, *, after: str | None = None, state: str | None = None, limit: int = 50) -> list[Session]:
+        states = () if state is None else (state,)
+        found = await self._line.store.find(states, after=after, newest_first=True, limit=limit)
+        return [record.public() for record in found]
+
+    async def wait(self, *, session: str, wait_s: float) -> Session:
+        return await self._line.store.wait_settled(session, wait_s)
+
+    def _employ(self, session: str) -> None:
+        if session not in self._workers:
+            self._workers[session] = worker = Worker(self._line, session)
+            task = self._tasks.spawn(worker.run(), name=session)
+            task.add_done_callback(lambda _: self._workers.pop(session, None))
+
+    def _abandon(self, session: str) -> None:
+        """Complete in the background what was begun of an opening that failed."""
+        self._line.openings.turns.abandon(session)
+        self._employ(session)
+
+    async def _recover(self) -> None:
+        delay = self._line.settings.retry_first_s
+        while not self._recovered.is_set():
+            try:
+                await self._resume_all()
+                self._recovered.set()
+            except LucidError as error:
+                _log.warning("recovery waits", error=error.detail, retry_s=delay)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, self._line.settings.retry_limit_s)
+
+    async def _resume_all(self) -> None:
+        """A worker for each session that is not finished, and for each that still has a journal."""
+        journals = await self._line.recorder.recordings()
+        after = None
+        while page := await self._line.store.find(UNFINISHED, after=after):
+            for record in page:
+                if record.state is SessionState.OPENING:
+                    self._line.openings.turns.enter(record.id)
+                self._employ(record.id)
+            after = page[-1].id
+        for session in set(journals) - self._workers.keys():
+            try:
+                await self._line.store.get(session)
+            except NotFound:
+                _log.error("journal without a session", session=session)
+            else:
+                self._employ(session)
+        _log.info("sessions resumed", sessions=len(self._workers))

@@ -1,0 +1,182 @@
+"""One session on its way from a begun opening to a proof."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from lucid.base.clock import Clock, parse_time
+from lucid.base.errors import Corrupted, LucidError, NotFound
+from lucid.model.canonical import NO_DIGEST
+from lucid.model.chunk import ChunkRecord
+from lucid.model.session import EndReason, SessionEnd, SessionState
+from lucid.ports.log import Anchoring
+from lucid.ports.recording import ClosedSegment, Processor, Recorder, SealJob
+from lucid.recording.lifecycle import DETAIL_LENGTH, SessionRecord
+from lucid.recording.manifest import CLOSING_MARGIN_S, build_manifest
+from lucid.services.session_pipeline.opening import Openings
+from lucid.services.session_pipeline.settings import SessionPipelineSettings
+from lucid.services.session_pipeline.store import Held, SessionStore
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the workers of all sessions share."""
+
+    settings: SessionPipelineSettings
+    store: SessionStore
+    openings: Openings
+    recorder: Recorder
+    processor: Processor
+    anchoring: Anchoring
+    clock: Clock
+
+
+class Worker:
+    """Takes steps until the session is proven or failed. A step that cannot be taken is repeated from what is
+    stored; every step may be repeated, and each state is stored before the next one's first effect."""
+
+    def __init__(self, line: Line, session: str) -> None:
+        self._line = line
+        self._session = session
+        self._deadline: float | None = None
+        self._chunks: list[ChunkRecord] | None = None
+        self.end: SessionEnd | None = None  # an end that the recorder could not be told yet
+
+    async def run(self) -> None:
+        delay = self._line.settings.retry_first_s
+        while True:
+            try:
+                held = await self._line.store.get(self._session)
+                while (after := await self._step(held)) is not None:
+                    held = after
+                    delay = self._line.settings.retry_first_s
+                return
+            except LucidError as error:
+                _log.warning("session waits", session=self._session, error=error.detail, retry_s=delay)
+                self._chunks = None
+                await self._show(error.detail)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, self._line.settings.retry_limit_s)
+
+    async def _step(self, held: Held) -> Held | None:
+        """One step forward; None when there is none left."""
+        match held.record.state:
+            case SessionState.OPENING:
+                return await self._line.openings.complete(held)
+            case SessionState.RECORDING | SessionState.SEALING:
+                return await self._seal_next(held)
+            case SessionState.ANCHORING:
+                return await self._anchor(held)
+            case SessionState.PROVEN:
+                await self._line.recorder.release(session=self._session)
+        return None
+
+    async def _seal_next(self, held: Held) -> Held:
+        """Seal the next segment and learn whether the recording has ended. A segment's number is its chunk's
+        index, since only the last segment of a recording may be without frames."""
+        chunks = await self._stored_chunks()
+        await self._close_overdue(held.record)
+        try:
+            status = await self._line.recorder.next_segment(
+                session=self._session, after=len(chunks) - 1, wait_s=self._wait_s(held.record)
+            )
+            if status.end is not None and held.record.state is SessionState.RECORDING:
+                held = await self._ended(held, status.end)
+            if status.segment is not None:
+                held = await self._seal(held, status.segment, chunks, last=status.ended)
+        except (Corrupted, NotFound) as error:
+            return await self._corrupted(held, error.detail)
+        if status.ended:
+            held = await self._line.store.replace(held, held.record.sealed(chunks))
+        return held
+
+    async def _seal(self, held: Held, segment: ClosedSegment, chunks: list[ChunkRecord], *, last: bool) -> Held:
+        index = len(chunks)
+        if segment.number != index:
+            raise Corrupted(f"segment {index} is missing")
+        held = await self._line.store.replace(held, held.record.begin_sealing(chunks))
+        assert held.record.sealing is not None
+        job = SealJob(
+            session=self._session,
+            segment=segment.number,
+            complete=segment.complete,
+            index=index,
+            attempt=held.record.sealing.attempt,
+            previous=chunks[-1].digest if chunks else NO_DIGEST,
+            platform_key=held.record.begun.platform_key,
+        )
+        chunk = await self._line.processor.seal(job=job)
+        if chunk is not None:
+            await self._line.store.add_chunk(self._session, chunk)
+            chunks.append(chunk)
+            await self._line.recorder.release_segment(session=self._session, number=segment.number)
+        elif not last:
+            raise Corrupted(f"segment {index} holds no frames, and more segments follow")
+        return held
+
+    async def _ended(self, held: Held, end: SessionEnd) -> Held:
+        return await self._line.store.replace(held, held.record.ended(end, self._line.clock.now()))
+
+    async def _corrupted(self, held: Held, detail: str) -> Held:
+        """The chunk list ends here. A recording that still goes on must not: it could not be sealed."""
+        _log.error("journal damaged", session=self._session, error=detail)
+        record = held.record.corrupted(detail)
+        if record.state is SessionState.RECORDING:
+            assert record.end is not None
+            await self._close(record.end)
+            held = await self._ended(held, record.end)
+            record = held.record
+        return await self._line.store.replace(held, record.sealed(await self._stored_chunks()))
+
+    async def _anchor(self, held: Held) -> Held:
+        chunks = await self._stored_chunks()
+        if held.record.closed_index is None:
+            manifest = build_manifest(held.record, chunks)
+            index = await self._line.anchoring.closed(manifest=manifest, chunks=chunks)
+            held = await self._line.store.replace(held, held.record.anchored(index, manifest.digest()))
+        await self._line.anchoring.bundle(session=self._session, wait_s=self._line.settings.poll_s)
+        _log.info("session proven", session=self._session, chunks=len(chunks))
+        return await self._line.store.replace(held, held.record.proven())
+
+    async def _close_overdue(self, record: SessionRecord) -> None:
+        """Tell the recorder an end that it could not be told, or that nobody will tell: that of a session whose
+        gateway is gone."""
+        if self.end is None and record.state is SessionState.RECORDING and self._left_s(record) <= 0:
+            self.end = SessionEnd(reason=EndReason.INTERRUPTED, detail=f"no end was reported by {record.closes_by}")
+        if self.end is not None:
+            await self._close(self.end)
+            self.end = None
+
+    async def _close(self, end: SessionEnd) -> None:
+        try:
+            await self._line.recorder.close(session=self._session, end=end)
+        except NotFound:
+            _log.warning("no journal to close", session=self._session)
+
+    def _left_s(self, record: SessionRecord) -> float:
+        """Seconds until `closes_by`. The wall clock is read once: what it does later changes nothing."""
+        now = self._line.clock.monotonic()
+        if self._deadline is None:
+            left = (parse_time(record.closes_by) - parse_time(self._line.clock.now())).total_seconds()
+            self._deadline = now + min(max(left, 0.0), record.rules.total_limit_s + CLOSING_MARGIN_S)
+        return self._deadline - now
+
+    def _wait_s(self, record: SessionRecord) -> float:
+        return max(0.0, min(self._line.settings.poll_s, self._left_s(record)))
+
+    async def _stored_chunks(self) -> list[ChunkRecord]:
+        if self._chunks is None:
+            self._chunks = await self._line.store.chunks(self._session)
+        return self._chunks
+
+    async def _show(self, why: str) -> None:
+        """Let people see why the session waits, if the documents can be reached at all."""
+        try:
+            held = await self._line.store.get(self._session)
+            if held.record.error != why[:DETAIL_LENGTH]:
+                await self._line.store.replace(held, held.record.waiting(why))
+        except LucidError as error:
+            _log.warning("error not shown", session=self._session, error=error.detail)
