@@ -16,7 +16,7 @@ class Tickets(Protocol):
     """Single-use connection tickets. Offered by lucid-auth-service."""
 
     async def issue(self, *, user: Name, host: Name, policy: Policy, ttl_s: int = 120) -> Ticket:
-        """A fresh ticket, valid once within `ttl_s` seconds."""
+        """A fresh ticket, valid once within `ttl_s` seconds. Its secret is at most 60 ASCII characters."""
         ...
 
     async def redeem(self, *, secret: Secret) -> Grant:
@@ -36,7 +36,8 @@ class Accounts(Protocol):
     """Accounts and passwords. Offered by lucid-auth-service."""
 
     async def authenticate(self, *, name: Name, password: Secret) -> Account:
-        """Raises Unauthenticated, without saying whether name or password was wrong."""
+        """Raises Unauthenticated, without saying whether name or password was wrong, and TooManyRequests after
+        repeated failures for the name."""
         ...
 
     async def create_administrator(self) -> Secret | None:

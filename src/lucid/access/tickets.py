@@ -1,0 +1,101 @@
+"""Single-use connection tickets (port Tickets)."""
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+import structlog
+
+from lucid.base.clock import Clock, shift_time
+from lucid.base.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from lucid.base.secret import Secret
+from lucid.model.host import Grant, Ticket
+from lucid.model.policy import Policy
+from lucid.ports.stores import Documents
+
+TICKETS = "tickets"
+_SECRET_BYTES = 32
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class TicketRules:
+    """Times in seconds: the longest life of a ticket; how far the clock may be behind the one that stamped
+    a ticket; how long a ticket is remembered after its end, to say why it does not work."""
+
+    max_ttl_s: int = 3600
+    skew_s: float = 5.0
+    remember_s: float = 3600.0
+
+
+class TicketOffice:
+    """Tickets in documents, found by the SHA-256 of their secret, which itself is not stored. Using one up is
+    a replacement of its first version, so that of two attempts at the same time one wins."""
+
+    def __init__(self, rules: TicketRules, *, documents: Documents, clock: Clock) -> None:
+        self._rules = rules
+        self._documents = documents
+        self._clock = clock
+
+    async def issue(self, *, user: str, host: str, policy: Policy, ttl_s: int = 120) -> Ticket:
+        """As the port says. Raises InvalidInput for a life that is not between 1 second and the limit."""
+        if not 1 <= ttl_s <= self._rules.max_ttl_s:
+            raise InvalidInput(f"ttl_s: expected 1 to {self._rules.max_ttl_s} seconds", field="ttl_s")
+        secret = _new_secret()
+        issued = self._clock.now()
+        ticket = Ticket(secret=secret, user=user, host=host, expires=shift_time(issued, ttl_s))
+        grant = Grant(user=user, host=host, policy=policy)
+        body = {"grant": grant.model_dump(mode="json"), "issued": issued, "expires": ticket.expires, "used": None}
+        await self._documents.insert(TICKETS, _key(secret), body)
+        _log.info("ticket issued", user=user, host=host, expires=ticket.expires, reference=_reference(secret))
+        return ticket
+
+    async def redeem(self, *, secret: Secret) -> Grant:
+        now = self._clock.now()
+        try:
+            found = await self._documents.get(TICKETS, _key(secret))
+        except NotFound:
+            raise self._refusal(secret, "unknown") from None
+        if found.body["used"] is not None:
+            raise self._refusal(secret, "used")
+        # A clock before the ticket's own beginning was set back; the ticket would live longer than allowed.
+        if not shift_time(found.body["issued"], -self._rules.skew_s) <= now < found.body["expires"]:
+            raise self._refusal(secret, "expired")
+        try:
+            await self._documents.replace(TICKETS, found.id, found.body | {"used": now}, version=found.version)
+        except Conflict:
+            raise self._refusal(secret, "used") from None
+        grant = Grant.model_validate(found.body["grant"])
+        _log.info("ticket redeemed", user=grant.user, host=grant.host, reference=_reference(secret))
+        return grant
+
+    def _refusal(self, secret: Secret, reason: str) -> Unauthenticated:
+        _log.warning("ticket refused", reason=reason, reference=_reference(secret))
+        return Unauthenticated(f"the ticket is {reason}")
+
+    async def sweep(self) -> int:
+        """Remove tickets whose end is long past and return how many."""
+        limit = shift_time(self._clock.now(), -self._rules.remember_s)
+        removed, after = 0, None
+        while page := await self._documents.find(TICKETS, after=after):
+            after = page[-1].id
+            for found in page:
+                if found.body["expires"] < limit:
+                    removed += await self._documents.delete(TICKETS, found.id)
+        return removed
+
+
+def _new_secret() -> Secret:
+    """256 random bits as 52 characters of base32: fits an RDP routing token and a `loadbalanceinfo` line."""
+    return Secret(base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode().rstrip("=").lower())
+
+
+def _key(secret: Secret) -> str:
+    return hashlib.sha256(secret.reveal().encode()).hexdigest()
+
+
+def _reference(secret: Secret) -> str:
+    """What the log calls a ticket: issue and redemption can be matched, the secret not be derived."""
+    return _key(secret)[:12]

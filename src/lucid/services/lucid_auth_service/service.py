@@ -1,0 +1,61 @@
+"""Accounts and tickets put together, and the removal of what has ended."""
+
+import asyncio
+
+import structlog
+
+from lucid.access.accounts import AccountBook
+from lucid.access.lockout import Backoff, Lockout
+from lucid.access.passwords import Passwords
+from lucid.access.tickets import TicketOffice, TicketRules
+from lucid.base.clock import Clock
+from lucid.base.errors import LucidError
+from lucid.base.tasks import Tasks
+from lucid.ports.stores import Documents
+from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+
+_log = structlog.get_logger()
+
+
+class AuthService:
+    """`tickets` and `accounts` are what it offers; the sweeper runs between start() and stop()."""
+
+    def __init__(
+        self,
+        settings: LucidAuthServiceSettings,
+        *,
+        documents: Documents,
+        clock: Clock,
+        passwords: Passwords | None = None,
+    ) -> None:
+        rules = TicketRules(settings.max_ticket_ttl_s, settings.ticket_skew_s, settings.remember_ticket_s)
+        backoff = Backoff(
+            settings.free_failures, settings.first_pause_s, settings.longest_pause_s, settings.forget_failures_s
+        )
+        self._lockout = Lockout(backoff, documents=documents, clock=clock)
+        self.tickets = TicketOffice(rules, documents=documents, clock=clock)
+        self.accounts = AccountBook(
+            documents=documents, passwords=passwords or Passwords(), lockout=self._lockout, clock=clock
+        )
+        self._interval_s = settings.sweep_interval_s
+        self._tasks = Tasks("lucid-auth-service")
+
+    async def start(self) -> None:
+        self._tasks.spawn(self._sweep(), name="sweep")
+
+    async def stop(self) -> None:
+        await self._tasks.close()
+
+    async def check(self) -> None:
+        """Readiness: raises the failure of the sweeper, if there was one."""
+        self._tasks.check()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                tickets, attempts = await self.tickets.sweep(), await self._lockout.sweep()
+                if tickets or attempts:
+                    _log.debug("swept", tickets=tickets, attempts=attempts)
+            except LucidError as error:
+                _log.warning("sweep failed, trying again later", error=error.slug, detail=error.detail)
+            await asyncio.sleep(self._interval_s)
