@@ -1,0 +1,1 @@
+"""Documents in MongoDB, for installations that have one."""
