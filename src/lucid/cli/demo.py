@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lucid.cli.console import err, out, run, running_platform, size_text, table
+from lucid.cli.console import data_dir, err, out, run, running_platform, size_text, table
 
 if TYPE_CHECKING:
     from lucid.runtime.demo import DemoResult
     from lucid.runtime.export import PortSource
+    from lucid.runtime.paths import DataDir
 
 
 def _results(result: "DemoResult") -> None:
@@ -19,12 +20,14 @@ def _results(result: "DemoResult") -> None:
     rows.add_row("recorded", f"{size_text(result.recorded_bytes)} of RDP in {result.duration_s:.1f} s")
     ratio = result.recorded_bytes / max(1, result.stored_bytes)
     rows.add_row("stored", f"{size_text(result.stored_bytes)}, compressed {ratio:.1f} : 1 and encrypted")
-    rows.add_row("CPU", f"{result.cpu_s:.2f} s for gateway, recorder, log, and this demo's own client and host")
+    whole = ", with this demo's own client and desktop" if result.same_process else ""
+    rows.add_row("CPU", f"{result.cpu_s:.2f} s for gateway, recorder and log{whole}")
     rows.add_row("chunks", str(result.chunks))
     rows.add_row("block", f"height {result.block_height}, {result.log_size} entries in the log")
     mark = "[green]✓ verified[/green]" if result.verified else "[red]✗ not verified[/red]"
     rows.add_row("proof", f"{mark} offline in {result.verify_ms:.0f} ms, {result.steps} steps")
-    rows.add_row("last picture", str(result.picture))
+    if result.picture:
+        rows.add_row("last picture", str(result.picture))
     out.print(Panel(rows, title="Recorded, sealed, anchored, verified", title_align="left", expand=False))
 
 
@@ -37,8 +40,9 @@ def _next_steps(result: "DemoResult") -> None:
     out.print("  lucid connect office              a ticket for your own RDP client; what it shows is recorded")
 
 
-async def show_demo(platform: "PortSource") -> bool:
-    """Play the demo with progress on the terminal and the results as a table; whether the proof verified."""
+async def show_demo(platform: "PortSource", data: "DataDir", pid: int) -> bool:
+    """Play the demo with progress on the terminal and the results as a table; whether the proof verified.
+    `pid`: the platform's process."""
     from lucid.runtime.demo import play_demo
 
     with Progress(
@@ -49,7 +53,7 @@ async def show_demo(platform: "PortSource") -> bool:
         def show(step: str, done: float) -> None:
             bar.update(task, description=step, completed=done)
 
-        result = await play_demo(platform, show)
+        result = await play_demo(platform, data, pid, show)
     _results(result)
     _next_steps(result)
     return result.verified
@@ -64,7 +68,7 @@ def demo() -> None:
 
     async def work() -> bool:
         async with running_platform() as platform:
-            return await show_demo(platform)
+            return await show_demo(platform, data_dir(), platform.pid)
 
     if not run(work()):
         raise SystemExit(1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,7 +77,7 @@ async def _demo_until(stop: asyncio.Event, platform: "Platform") -> int:
     """Play the demo, unless the user stops the platform meanwhile."""
     from lucid.cli.demo import show_demo
 
-    playing = asyncio.create_task(show_demo(platform))
+    playing = asyncio.create_task(show_demo(platform, platform.data, os.getpid()))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -22,8 +22,11 @@ P = TypeVar("P")
 class RemotePlatform:
     """Binds ports to a running platform by the addresses in its run file. Async context manager."""
 
-    def __init__(self, urls: Mapping[str, str], token: Secret, services: Sequence[Service] = SERVICES) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], token: Secret, *, pid: int = 0, services: Sequence[Service] = SERVICES
+    ) -> None:
         self.urls = urls
+        self.pid = pid
         self._token = token
         self._services = services
         self._http = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=8))
@@ -32,10 +35,10 @@ class RemotePlatform:
     def of(cls, data: DataDir) -> Self:
         """The platform that runs on this data folder. Raises Unavailable when none does."""
         try:
-            urls = json.loads(data.run_file.read_text())["urls"]
+            state = json.loads(data.run_file.read_text())
         except FileNotFoundError:
             raise Unavailable(f"no platform runs on {data.root}: start one with `lucid up`") from None
-        return cls(urls, Keyring.open(data.keys).private(SERVICE_TOKEN))
+        return cls(state["urls"], Keyring.open(data.keys).private(SERVICE_TOKEN), pid=state["pid"])
 
     def port(self, port: type[P]) -> P:
         """`port`, spoken over HTTP. Raises LookupError when the platform does not run that service."""
