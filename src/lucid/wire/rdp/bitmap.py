@@ -63,7 +63,7 @@ def _flip(data: bytes, row: int) -> bytes:
 
 
 def _scale(bits: int, shift: int) -> bytes:
-    """Translation table: the `bits` bits above `shift` of a byte, widened to eight as FreeRDP does."""
+    """Translation table: the `bits` bits above `shift` of a byte, widened to eight by repeating the upper ones."""
     mask = (1 << bits) - 1
     return bytes((v << (8 - bits)) | (v >> (2 * bits - 8)) for v in ((b >> shift) & mask for b in range(256)))
 

@@ -29,7 +29,14 @@ from lucid.wire.rdp.share import (
 from lucid.wire.rdp.updates import Update, UpdateReader
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest, NegotiationFailure, parse_confirm
 
-_INFO_FLAGS = share.INFO_MOUSE | share.INFO_DISABLECTRLALTDEL | share.INFO_UNICODE
+_INFO_FLAGS = (
+    share.INFO_MOUSE
+    | share.INFO_DISABLECTRLALTDEL
+    | share.INFO_AUTOLOGON
+    | share.INFO_UNICODE
+    | share.INFO_MAXIMIZESHELL  # xrdp takes an info packet without it for a wrongly decrypted one
+)
+_LICENSE_ALERT = b"\xff"
 _RELEASE, _EXTENDED = 0x01, 0x02
 _KEY, _MOUSE, _UNICODE = 0, 1, 4
 _MOVE, _DOWN = 0x0800, 0x8000
@@ -184,9 +191,9 @@ class ClientHandshake:
         return self._send(self._info.to_payload())
 
     def _io_data(self, payload: bytes) -> bytes:
-        if self._state is ClientState.LICENSE and Cursor(payload).u16() == share.SEC_LICENSE_PKT:
-            if payload[4:5] != b"\xff":
-                raise ProtocolError("the server wants a licence")
+        if self._state is ClientState.LICENSE and share.is_license(payload):
+            if payload[4:5] != _LICENSE_ALERT:
+                return self._send(share.LICENSE_NONE)
             self._state = ClientState.DEMAND
             return b""
         return b"".join(self._share(control) for control in parse_share(payload))

@@ -152,7 +152,7 @@ class Relay:
     def _client_share(self, sent: SendData, pdu: bytes) -> bytes:
         """Confirm Active is patched each time it comes, input is counted."""
         payload = sent.payload
-        if Cursor(payload).u16() == share.SEC_LICENSE_PKT:
+        if share.is_license(payload):
             return pdu
         found = parse_share(payload)
         parts = []
@@ -248,7 +248,7 @@ class Relay:
         if kind != mcs.SEND_INDICATION:
             return pdu
         sent = SendData.from_bytes(pdu)
-        if sent.channel != self._io_channel or Cursor(sent.payload).u16() == share.SEC_LICENSE_PKT:
+        if sent.channel != self._io_channel or share.is_license(sent.payload):
             return pdu
         found = parse_share(sent.payload)
         if any(control.type == share.REDIRECTION for control in found):

@@ -13,7 +13,7 @@ from lucid.wire.rdp.pdu import Cursor, ProtocolError
 SEC_INFO_PKT = 0x0040
 SEC_LICENSE_PKT = 0x0080
 
-INFO_MOUSE, INFO_DISABLECTRLALTDEL, INFO_AUTOLOGON, INFO_UNICODE = 0x1, 0x2, 0x8, 0x10
+INFO_MOUSE, INFO_DISABLECTRLALTDEL, INFO_AUTOLOGON, INFO_UNICODE, INFO_MAXIMIZESHELL = 0x1, 0x2, 0x8, 0x10, 0x20
 INFO_COMPRESSION, INFO_COMPRESSION_TYPES, INFO_PASSWORD_IS_SC_PIN = 0x80, 0x1E00, 0x4_0000
 
 DEMAND_ACTIVE, CONFIRM_ACTIVE, DEACTIVATE_ALL, DATA, REDIRECTION = 1, 3, 6, 7, 10
@@ -28,7 +28,18 @@ CAPABILITY_BITMAP_CODECS, CAPABILITY_FRAME_ACKNOWLEDGE = 0x1D, 0x1E
 LICENSE_VALID_CLIENT = bytes.fromhex("80000000ff031000070000000200000004000000")
 """The licensing PDU that says: no licence needed (section 2.2.1.12)."""
 
+LICENSE_NONE = bytes.fromhex("80000000ff031000020000000200000004000000")
+"""The client's answer to a licence request: it has none (ERR_NO_LICENSE). xrdp is content with that."""
+
 _VERSION = 0x10
+
+
+def is_license(payload: bytes) -> bool:
+    """Whether a payload of the I/O channel is a licensing PDU, which alone has a security header after the
+    Client Info. A share control PDU of 128 bytes begins alike, its version tells it apart."""
+    cursor = Cursor(payload)
+    flags, more = cursor.u16(), cursor.u16()
+    return flags == SEC_LICENSE_PKT and not (len(payload) == flags and more & 0xF0 == _VERSION)
 
 
 def _text(data: bytes, unicode: bool) -> str:

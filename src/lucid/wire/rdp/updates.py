@@ -130,7 +130,7 @@ class UpdateReader:
         return self._slow_path(SendData.from_bytes(pdu)) if kind == mcs.SEND_INDICATION else []
 
     def _slow_path(self, sent: SendData) -> list[Update]:
-        if sent.channel != self._io_channel or Cursor(sent.payload).u16() == share.SEC_LICENSE_PKT:
+        if sent.channel != self._io_channel or share.is_license(sent.payload):
             return []
         updates: list[Update] = []
         for control in parse_share(sent.payload):
