@@ -1,7 +1,8 @@
 """A session's way from opened to proven, as states and the only steps between them.
 
 OPENING -> RECORDING -> SEALING -> ANCHORING -> PROVEN
-OPENING -> FAILED                                        no recording was ever begun
+OPENING -> FAILED               no recording was ever begun
+RECORDING -> ANCHORING          the journal was found damaged while the recording went on
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ DETAIL_LENGTH = 500
 
 _NEXT = {
     SessionState.OPENING: {SessionState.RECORDING, SessionState.FAILED},
-    SessionState.RECORDING: {SessionState.SEALING},
+    SessionState.RECORDING: {SessionState.SEALING, SessionState.ANCHORING},
     SessionState.SEALING: {SessionState.ANCHORING},
     SessionState.ANCHORING: {SessionState.PROVEN},
     SessionState.PROVEN: set[SessionState](),
@@ -83,11 +84,16 @@ class SessionRecord(Session):
         """The recording has ended; `at` is never before the opening."""
         return self._with(state=SessionState.SEALING, end=end, closed=max(self.opened, at))
 
-    def corrupted(self, detail: str) -> Self:
-        """The journal does not open any further, which takes the place of the end there was."""
+    def corrupted(self, detail: str, at: str, chunks: Sequence[ChunkRecord]) -> Self:
+        """The journal does not open any further: the chunk list ends here. That takes the place of the end that
+        there was, if there was one."""
         was = f" (ended as {self.end.reason})" if self.end else ""
-        end = SessionEnd(reason=EndReason.STORE_CORRUPTED, detail=f"{detail}{was}"[:DETAIL_LENGTH])
-        return self._with(end=end)
+        return self._with(
+            state=SessionState.ANCHORING,
+            end=SessionEnd(reason=EndReason.STORE_CORRUPTED, detail=f"{detail}{was}"[:DETAIL_LENGTH]),
+            closed=self.closed or max(self.opened, at),
+            **_totals(chunks),
+        )
 
     def sealed(self, chunks: Sequence[ChunkRecord]) -> Self:
         """All chunks are stored."""

@@ -44,23 +44,30 @@ class Openings:
 
     async def begin(self, record: SessionRecord) -> Held:
         """From a draft to a session that is being recorded."""
+        self.turns.enter(record.id)
         held = await self._store.insert(record)
         start = await self._recorder.open(session=record.id, playback=record.rules.playback)
         return await self._anchor(held, start)
 
-    async def complete(self, held: Held) -> Held:
+    async def complete(self, held: Held) -> Held | None:
         """Go on with an opening that was broken off. Its user is gone: the recording ends, and is anchored as
-        any other. Without a number there is nothing to anchor, and the session has failed."""
+        any other. Without a number there is nothing to anchor: the session has failed, and None says that it
+        is known to have failed."""
         session = held.record.id
         self.turns.enter(session)
         try:
             start = await self._recorder.start_of(session=session)
         except NotFound:
-            held = await self._store.replace(held, held.record.failed("no recording was begun"))
+            if held.record.state is not SessionState.FAILED:
+                return await self._store.replace(held, held.record.failed("no recording was begun"))
             self.turns.leave(session)
-            return held
+            return None
         await self._recorder.close(session=session, end=NOT_OPENED)
         return await self._anchor(held, start)
+
+    def forget(self, session: str) -> None:
+        """There is no such session: its opening failed before it was stored."""
+        self.turns.leave(session)
 
     async def _anchor(self, held: Held, start: RecordingStart) -> Held:
         session = held.record.id

@@ -9,6 +9,7 @@ from lucid.base.tasks import Tasks
 from lucid.model.host import Grant
 from lucid.model.session import Session, SessionEnd, SessionState
 from lucid.ports.recording import SessionOpened
+from lucid.recording.lifecycle import SessionRecord
 from lucid.services.session_pipeline.worker import Line, Worker
 
 UNFINISHED = (SessionState.OPENING, SessionState.RECORDING, SessionState.SEALING, SessionState.ANCHORING)
@@ -43,19 +44,19 @@ class SessionPipeline:
 
     async def open(self, *, grant: Grant) -> SessionOpened:
         limit_s = self._line.settings.open_limit_s
-        draft = self._line.openings.draft(grant)
         try:
             async with asyncio.timeout(limit_s):
                 await self._recovered.wait()
                 if self._line.openings.turns.blocked:
                     raise Unavailable("an earlier session's opening is not in the log yet")
-                self._line.openings.turns.enter(draft.id)
-                await self._line.openings.begin(draft)
-        except BaseException as error:
-            self._abandon(draft.id)
-            if isinstance(error, TimeoutError):
-                raise Unavailable(f"the session's opening was not in the log within {limit_s:g} s") from None
-            raise
+                draft = self._line.openings.draft(grant)
+                try:
+                    await self._line.openings.begin(draft)
+                except BaseException:
+                    self._abandon(draft.id)
+                    raise
+        except TimeoutError:
+            raise Unavailable(f"the session's opening was not in the log within {limit_s:g} s") from None
         self._employ(draft.id)
         _log.info("session opened", session=draft.id, user=draft.user, host=draft.host)
         return SessionOpened(session=draft.id, opened=draft.opened)
@@ -109,19 +110,19 @@ class SessionPipeline:
 
     async def _resume_all(self) -> None:
         """A worker for each session that is not finished, and for each that still has a journal."""
-        journals = await self._line.recorder.recordings()
-        after = None
-        while page := await self._line.store.find(UNFINISHED, after=after):
-            for record in page:
-                if record.state is SessionState.OPENING:
-                    self._line.openings.turns.enter(record.id)
-                self._employ(record.id)
-            after = page[-1].id
-        for session in set(journals) - self._workers.keys():
+        resumed: list[SessionRecord] = []
+        while page := await self._line.store.find(UNFINISHED, after=resumed[-1].id if resumed else None):
+            resumed += page
+        for session in set(await self._line.recorder.recordings()) - {record.id for record in resumed}:
             try:
-                await self._line.store.get(session)
+                resumed.append((await self._line.store.get(session)).record)
             except NotFound:
                 _log.error("journal without a session", session=session)
-            else:
-                self._employ(session)
-        _log.info("sessions resumed", sessions=len(self._workers))
+        # All openings wait in line before the first worker moves: their order in the log is that of their numbers.
+        for record in resumed:
+            if record.state in (SessionState.OPENING, SessionState.FAILED):
+                self._line.openings.turns.enter(record.id)
+                self._line.openings.turns.abandon(record.id)
+        for record in resumed:
+            self._employ(record.id)
+        _log.info("sessions resumed", sessions=len(resumed))

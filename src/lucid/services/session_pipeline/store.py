@@ -1,6 +1,7 @@
 """Where sessions and their chunk lists are kept, and who is told when they change."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -67,15 +68,14 @@ class SessionStore:
 
     async def wait_settled(self, session: str, wait_s: float) -> Session:
         """The session as soon as it is proven or failed, or as it is after `wait_s`."""
-        deadline = asyncio.get_running_loop().time() + wait_s
-        while True:
-            changed = self._changed
-            record = (await self.get(session)).record
-            settled = record.state in (SessionState.PROVEN, SessionState.FAILED)
-            left = deadline - asyncio.get_running_loop().time()
-            if settled or left <= 0:
-                return record.public(await self.chunks(session))
-            await asyncio.wait([asyncio.ensure_future(changed.wait())], timeout=left)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while True:
+                    changed = self._changed
+                    if (await self.get(session)).record.state in (SessionState.PROVEN, SessionState.FAILED):
+                        break
+                    await changed.wait()
+        return (await self.get(session)).record.public(await self.chunks(session))
 
     async def _told(self, stored: Stored) -> "Held":
         held = Held(stored)

@@ -23,7 +23,8 @@ class Turns:
 
     def abandon(self, session: str) -> None:
         """The session's opening failed and is completed in the background."""
-        self._abandoned.add(session)
+        if session in self._numbers:
+            self._abandoned.add(session)
 
     def leave(self, session: str) -> None:
         """The session's opening is anchored, or there never was a number."""

@@ -42,6 +42,7 @@ class Worker:
         self._line = line
         self._session = session
         self._deadline: float | None = None
+        self._held: Held | None = None
         self._chunks: list[ChunkRecord] | None = None
         self.end: SessionEnd | None = None  # an end that the recorder could not be told yet
 
@@ -49,22 +50,31 @@ class Worker:
         delay = self._line.settings.retry_first_s
         while True:
             try:
-                held = await self._line.store.get(self._session)
-                while (after := await self._step(held)) is not None:
-                    held = after
+                while await self._advance():
                     delay = self._line.settings.retry_first_s
                 return
             except LucidError as error:
                 _log.warning("session waits", session=self._session, error=error.detail, retry_s=delay)
-                self._chunks = None
+                self._held = self._chunks = None
                 await self._show(error.detail)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, self._line.settings.retry_limit_s)
 
+    async def _advance(self) -> bool:
+        """One step; False when there is none left."""
+        if self._held is None:
+            try:
+                self._held = await self._line.store.get(self._session)
+            except NotFound:
+                self._line.openings.forget(self._session)
+                return False
+        self._held = await self._step(self._held)
+        return self._held is not None
+
     async def _step(self, held: Held) -> Held | None:
         """One step forward; None when there is none left."""
         match held.record.state:
-            case SessionState.OPENING:
+            case SessionState.OPENING | SessionState.FAILED:
                 return await self._line.openings.complete(held)
             case SessionState.RECORDING | SessionState.SEALING:
                 return await self._seal_next(held)
@@ -72,7 +82,7 @@ class Worker:
                 return await self._anchor(held)
             case SessionState.PROVEN:
                 await self._line.recorder.release(session=self._session)
-        return None
+                return None
 
     async def _seal_next(self, held: Held) -> Held:
         """Seal the next segment and learn whether the recording has ended. A segment's number is its chunk's
@@ -123,13 +133,10 @@ class Worker:
     async def _corrupted(self, held: Held, detail: str) -> Held:
         """The chunk list ends here. A recording that still goes on must not: it could not be sealed."""
         _log.error("journal damaged", session=self._session, error=detail)
-        record = held.record.corrupted(detail)
-        if record.state is SessionState.RECORDING:
-            assert record.end is not None
-            await self._close(record.end)
-            held = await self._ended(held, record.end)
-            record = held.record
-        return await self._line.store.replace(held, record.sealed(await self._stored_chunks()))
+        record = held.record.corrupted(detail, self._line.clock.now(), await self._stored_chunks())
+        assert record.end is not None
+        await self._close(record.end)
+        return await self._line.store.replace(held, record)
 
     async def _anchor(self, held: Held) -> Held:
         chunks = await self._stored_chunks()
