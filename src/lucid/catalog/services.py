@@ -77,6 +77,7 @@ SERVICES = (
         settings=SessionAnchoringSettings,
         needs=(LogWriter, LogStore, DataChain, Documents),
         provides=(Anchoring,),
+        keys={"log_key": Public(LOG_KEY)},
         volumes=(),
     ),
     Service(

@@ -52,6 +52,7 @@ class Platform:
         self._overrides = overrides or {}
         self._ephemeral = ephemeral
         self._directory = Directory()
+        self._servers: list[HttpServer] = []
         self._stack = contextlib.AsyncExitStack()
 
     def port(self, port: type[P]) -> P:
@@ -69,6 +70,8 @@ class Platform:
 
     async def stop(self) -> None:
         """Stop the services in reverse order, then the stores."""
+        for server in self._servers:
+            server.should_exit = True
         await self._stack.aclose()
 
     async def __aenter__(self) -> Self:
@@ -107,6 +110,7 @@ class Platform:
     async def _host(self, service: Service, app: Any, token: Secret) -> None:
         port = 0 if self._ephemeral else service.embedded_port
         server = HttpServer(http_app(service, app, token), self.settings.http_host, port)
+        self._servers.append(server)
         self._stack.push_async_callback(server.stop_serving)
         self._stack.push_async_callback(app.stop)
         await app.start()
