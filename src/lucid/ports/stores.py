@@ -122,8 +122,9 @@ class Folder(Protocol):
         ...
 
     async def write(self, files: Mapping[str, bytes]) -> None:
-        """Write the files, in order, each atomically (a reader sees the old or the new one, whole); all are
-        on disk when the call returns. Raises StorageFull, Unavailable."""
+        """Write the files, in order, each atomically (a reader sees the old or the new one, whole); after a
+        crash none is there unless all before it are; all are on disk when the call returns. Raises
+        StorageFull, Unavailable."""
         ...
 
     async def open_append(self, path: str) -> AppendFile:

@@ -1,0 +1,88 @@
+"""What makes a slot a valid continuation of the log: forming one, and checking one independently."""
+
+from collections.abc import Sequence
+
+from lucid.base.errors import Conflict, Corrupted, InvalidInput
+from lucid.chain.edge import Edge
+from lucid.chain.slot import Slot
+from lucid.crypto.merkle import Frontier, leaf_hash
+from lucid.crypto.note import SignerKey, VerifierKey, open_note, sign
+from lucid.model.tlog import Block, Checkpoint
+from lucid.ports.log import TreeState
+
+
+def form_slot(state: TreeState, entries: Sequence[bytes], *, time: str, signer: SignerKey, proposer: str) -> Slot:
+    """The signed slot that adds `entries` (at least one) to the log at `state`."""
+    frontier = frontier_of(state)
+    frontier.extend(leaf_hash(entry) for entry in entries)
+    block = Block(
+        origin=signer.name,
+        height=state.height + 1,
+        time=max(time, state.block_time),
+        previous=state.block_digest,
+        size=frontier.size,
+        root=frontier.root(),
+        entries=len(entries),
+        proposer=proposer,
+    )
+    checkpoint = Checkpoint(signer.name, block.size, block.root)
+    return Slot(sign(block.to_text(), signer), sign(checkpoint.to_text(), signer), tuple(entries))
+
+
+def frontier_of(state: TreeState) -> Frontier:
+    """The tree of `state` as a frontier. Raises InvalidInput when size and frontier do not fit."""
+    return Frontier.from_subtrees(state.size, [bytes.fromhex(value) for value in state.frontier])
+
+
+def open_block(note: str, verifier: VerifierKey) -> Block:
+    """A block signed by the log's key and for its origin. Raises Corrupted."""
+    try:
+        block = Block.from_text(open_note(note, verifier))
+    except InvalidInput as error:
+        raise Corrupted(error.detail) from None
+    if block.origin != verifier.name:
+        raise Corrupted(f"block: origin {block.origin} is not the name of the log's key")
+    return block
+
+
+def open_checkpoint(note: str, verifier: VerifierKey) -> Checkpoint:
+    """A checkpoint signed by the log's key and for its origin. Raises Corrupted."""
+    try:
+        checkpoint = Checkpoint.from_text(open_note(note, verifier))
+    except InvalidInput as error:
+        raise Corrupted(error.detail) from None
+    if checkpoint.origin != verifier.name:
+        raise Corrupted(f"checkpoint: origin {checkpoint.origin} is not the name of the log's key")
+    return checkpoint
+
+
+def follow(state: TreeState, edge: Edge, slot: Slot, verifier: VerifierKey) -> tuple[TreeState, Edge, dict[str, bytes]]:
+    """Check that `slot` continues the log at `state`, whose right edge is `edge`: the state and edge after it,
+    and the tile and bundle files that it adds. The root is derived again from the entries alone.
+    Raises Conflict when the slot continues another state, Corrupted when it is wrong in itself."""
+    block = open_block(slot.block, verifier)
+    checkpoint = open_checkpoint(slot.checkpoint, verifier)
+    if (block.height, block.previous) != (state.height + 1, state.block_digest):
+        raise Conflict(f"the slot of height {block.height} does not follow the block of height {state.height}")
+    if not slot.entries or block.entries != len(slot.entries):
+        raise Corrupted(f"block {block.height}: names {block.entries} entries, the slot has {len(slot.entries)}")
+    if block.time < state.block_time:
+        raise Corrupted(f"block {block.height}: its time is before that of the block before it")
+    after, files = edge.extend(slot.entries)
+    if block.size != after.size or block.root != after.root():
+        raise Corrupted(f"block {block.height}: size or root is not that of the entries")
+    if (checkpoint.size, checkpoint.root) != (block.size, block.root):
+        raise Corrupted(f"block {block.height}: the checkpoint has another size or root")
+    return state_at(block, slot.checkpoint, after), after, files
+
+
+def state_at(block: Block, checkpoint: str, edge: Edge) -> TreeState:
+    """The state of a log whose newest block is `block`."""
+    return TreeState(
+        size=block.size,
+        height=block.height,
+        block_digest=block.digest(),
+        block_time=block.time,
+        checkpoint=checkpoint,
+        frontier=tuple(value.hex() for value in edge.subtrees()),
+    )
