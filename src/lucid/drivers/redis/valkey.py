@@ -119,6 +119,7 @@ class Valkey:
             stdout=PIPE,
             stderr=STDOUT,
             env={},
+            start_new_session=True,  # Ctrl-C in a terminal is for the platform, which stops Valkey last
         )
         try:
             async with asyncio.timeout(START_LIMIT_S):
