@@ -14,7 +14,6 @@ import zstandard
 
 from lucid.base.clock import shift_time
 from lucid.crypto import aead, merkle
-from lucid.crypto.chunks import chunk_root
 from lucid.crypto.note import SignerKey, sign
 from lucid.crypto.proof import TlogProof
 from lucid.model import tlog
@@ -208,7 +207,7 @@ class Session:
                 bytes=ByteCounts(
                     recorded=sum(record.length for record in records), stored=sum(record.size for record in records)
                 ),
-                chunks=ChunkTree(count=len(records), root=chunk_root(records)),
+                chunks=ChunkTree(count=len(records), root=merkle.root(record.to_bytes() for record in records).hex()),
                 keys=self.keys,
             )
         )

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import zstandard
 
 from lucid.base.errors import Corrupted
-from lucid.crypto import aead, age
-from lucid.crypto.chunks import chunk_root
+from lucid.crypto import aead, age, merkle
 from lucid.model.chunk import HEADER_BYTES, MAX_CHUNK_BYTES, ChunkHeader, ChunkRecord
 from lucid.model.frame import scan_frames
 from lucid.verify.case import BundleCase, part, require
@@ -41,7 +40,7 @@ def chunk_list(case: BundleCase) -> str:
         ("microseconds", last_us, manifest.duration_us),
     ):
         require(found == said, f"{found} {name} listed, the manifest says {said}")
-    root = chunk_root(chunks)
+    root = merkle.root(chunk.to_bytes() for chunk in chunks).hex()
     require(
         root == manifest.chunks.root, f"the root over the chunks is {root}, the manifest says {manifest.chunks.root}"
     )

@@ -140,6 +140,8 @@ def read_key(text: str) -> VerifierKey:
     path = Path(text)
     if "\0" not in text and len(text) < 4096 and _is_file(path):
         text = _text(path, "key")
+    elif "+" not in text:
+        raise InvalidInput(f"key: expected a verifier key (name+id+base64), or a file that holds one: {text[:200]}")
     return VerifierKey.parse(text.strip())
 
 

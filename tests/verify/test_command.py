@@ -1,0 +1,82 @@
+"""The verifier on its own: `python -m lucid.verify`, and what it does not need."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.verify.test_vectors import DATA
+
+from lucid.verify.__main__ import main
+from lucid.verify.text import MARKS
+
+ARGUMENTS = ["good/bundle.json", "--key", "good/key", "--recording", "good/recording", "--log", "good/log"]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DATA)
+
+
+def test_plain_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(ARGUMENTS) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 15
+    assert lines[0].startswith("✓  1  checkpoint")
+    assert lines[10].split() == [MARKS["skipped"], "11", "decryption", "needs", "--identity"]
+    assert lines[-1].startswith("VERIFIED: session 01930000-0000-7000-8000-000000000002 of alice on demo, 2026-01-01")
+
+
+def test_the_failed_step_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    recording = "step-09-file-missing/recording"
+    assert main([*ARGUMENTS[:4], recording]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("NOT VERIFIED: step 9 chunk-files: chunk 1 is missing (file ")
+    assert lines[9].split()[:3] == [MARKS["skipped"], "10", "chunk-headers"]
+
+
+def test_log_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--key", "good/key", "--log", "good/log"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "VERIFIED: the log"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--key", "good/key"], "nothing to verify"),
+        (["--key", "good/key", "--log", "good/log", "--recording", "good/recording"], "belong to a bundle"),
+        (["none.json", "--key", "good/key"], "bundle: there is no file none.json"),
+        (["good/bundle.json", "--key", "nokey"], "key: expected a verifier key"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_the_verifier_ships_alone() -> None:
+    """A whole verification loads nothing of the platform: no server, no client, no terminal library."""
+    code = (
+        "import json, sys; from lucid.verify.__main__ import main; status = main(sys.argv[1:]);"
+        "print(json.dumps([status, sorted(sys.modules)]), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *ARGUMENTS, "--identity", "identity/owner"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path.cwd())
+    status, modules = json.loads(done.stderr)
+    assert status == 0
+    roots = {module.partition(".")[0] for module in modules}
+    assert not roots & {"fastapi", "starlette", "httpx", "uvicorn", "typer", "click", "rich", "structlog", "redis"}
+    rooms = {module.split(".")[1] for module in modules if module.startswith("lucid.")}
+    assert rooms == {"base", "model", "crypto", "verify"}
+
+
+def test_as_a_module() -> None:
+    command = [sys.executable, "-m", "lucid.verify", "--json", *ARGUMENTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["verified"] is True
