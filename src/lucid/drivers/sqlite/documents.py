@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
-from lucid.base.errors import Conflict, Corrupted, NotFound
+from lucid.base.errors import Conflict, Corrupted, NotFound, Unavailable
 from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder
 from lucid.drivers.documents import check_fields, encode_body, encode_json
 from lucid.drivers.sqlite.writer import Writer, translated
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS documents (
 
 
 class SqliteDocuments:
-    """Opened by `SqliteDocuments.open(path)`, closed by `aclose()`. One process at a time uses the file."""
+    """Opened by `SqliteDocuments.open(path)`, closed by `aclose()`. Several processes may
+    share the file; a write waits up to five seconds for those of others."""
 
     def __init__(self, path: Path, writer: Writer) -> None:
         self._path = path
@@ -42,6 +43,7 @@ class SqliteDocuments:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._indexed: set[str] = set()
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -51,6 +53,7 @@ class SqliteDocuments:
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file."""
+        self._closed = True
         await in_thread(self._close)
 
     def _close(self) -> None:
@@ -69,7 +72,7 @@ class SqliteDocuments:
                 raise Conflict(f"{collection}: {id} exists") from None
             return Stored(id, 1, json.loads(text))
 
-        return await self._writer.run(apply)
+        return await self._write(apply)
 
     async def get(self, collection: str, id: str) -> Stored:
         def read(connection: sqlite3.Connection) -> Stored | None:
@@ -93,14 +96,14 @@ class SqliteDocuments:
                 raise Conflict(f"{collection}: {id} no longer has version {version}")
             return Stored(id, version + 1, json.loads(text))
 
-        return await self._writer.run(apply)
+        return await self._write(apply)
 
     async def delete(self, collection: str, id: str) -> bool:
         def apply(connection: sqlite3.Connection) -> bool:
             statement = "DELETE FROM documents WHERE collection = ? AND id = ?"
             return connection.execute(statement, (collection, id)).rowcount > 0
 
-        return await self._writer.run(apply)
+        return await self._write(apply)
 
     async def find(
         self,
@@ -126,10 +129,19 @@ class SqliteDocuments:
         statement = (
             f'CREATE INDEX IF NOT EXISTS "documents_by_{field}" ON documents (collection, {_expression(field)}, id)'
         )
-        await self._writer.run(lambda connection: connection.execute(statement))
+        await self._write(lambda connection: connection.execute(statement))
         self._indexed.add(field)
 
+    async def _write(self, apply: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        return await self._writer.run(apply)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"the database {self._path} is closed")
+
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_read, read)
 
     def _run_read(self, read: Callable[[sqlite3.Connection], T]) -> T:

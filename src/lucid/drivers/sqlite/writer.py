@@ -47,9 +47,7 @@ class Writer:
         self._thread.start()
 
     async def run(self, apply: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `apply` once it is committed and on disk."""
-        if not self._thread.is_alive():
-            raise Unavailable(f"the database {self._path} is closed")
+        """The result of `apply` once it is committed and on disk. Not to be called after close()."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._queue.put(_Write(apply, future, loop))
