@@ -111,7 +111,7 @@ class SessionRecorder:
     async def close(self, *, session: str, end: SessionEnd) -> None:
         recording = self._get(session)
         await recording.close(end)
-        _log.info("recording ended", session=session, end=recording.end)
+        _log.info("recording ended", session=session, end=recording.end and recording.end.reason)
 
     async def next_segment(self, *, session: str, after: int, wait_s: float) -> SegmentStatus:
         return await self._get(session).next_segment(after, wait_s)

@@ -1,0 +1,87 @@
+import pytest
+from zstandard import ZstdDecompressor
+
+from lucid.base.errors import Corrupted
+from lucid.base.ids import new_session_id
+from lucid.crypto import aead
+from lucid.model.canonical import NO_DIGEST, digest_of
+from lucid.model.chunk import HEADER_BYTES, ChunkHeader
+from lucid.model.frame import Direction, Frame, decode_frames, encode_frames
+from lucid.model.manifest import WrappedKey
+from lucid.ports.recording import SealJob
+from lucid.recording.journal import RecordKind, SegmentWriter
+from lucid.recording.sealing import seal_segment
+
+KEY = bytes(range(32))
+FRAMES = [Frame(1000 * n, Direction(n % 2), bytes([n]) * 50) for n in range(40)]
+JOB = SealJob(
+    session=new_session_id(),
+    segment=7,
+    complete=True,
+    index=7,
+    attempt=2,
+    previous=digest_of(b"the chunk before"),
+    platform_key=WrappedKey(recipient="age1platform", wrapped=""),
+)
+
+
+def segment(*plaintexts: bytes, end: bool = True) -> bytes:
+    writer = SegmentWriter(KEY, JOB.session, JOB.segment)
+    records = [writer.record(RecordKind.FRAMES, plaintext) for plaintext in plaintexts]
+    return b"".join([*records, writer.record(RecordKind.SEGMENT_END, b"")] if end else records)
+
+
+def test_a_chunk_is_what_the_format_says() -> None:
+    sealed = seal_segment(JOB, KEY, segment(encode_frames(FRAMES[:15]), encode_frames(FRAMES[15:])))
+    assert sealed is not None
+    header = ChunkHeader.from_bytes(sealed.data)
+    assert header == sealed.header
+    assert (header.session, header.index, header.attempt) == (JOB.session, 7, 2)
+    assert (header.first_us, header.last_us, header.frames) == (0, 39_000, 40)
+    assert header.previous.hex() == JOB.previous
+    assert header.length == len(encode_frames(FRAMES))
+    nonce = (2).to_bytes(4, "big") + (7).to_bytes(8, "big")
+    compressed = aead.open(KEY, nonce, sealed.data[HEADER_BYTES:], sealed.data[:HEADER_BYTES])
+    assert list(decode_frames(ZstdDecompressor().decompress(compressed))) == FRAMES
+    record = sealed.record("ab" * 32)
+    assert (record.size, record.index, record.frames, record.length) == (len(sealed.data), 7, 40, header.length)
+
+
+def test_the_header_is_bound_to_the_ciphertext() -> None:
+    sealed = seal_segment(JOB, KEY, segment(encode_frames(FRAMES)))
+    assert sealed is not None
+    for byte in range(HEADER_BYTES):
+        head = bytearray(sealed.data[:HEADER_BYTES])
+        head[byte] ^= 1
+        with pytest.raises(Corrupted):
+            aead.open(KEY, sealed.header.nonce(), sealed.data[HEADER_BYTES:], bytes(head))
+
+
+def test_a_segment_without_frames_has_no_chunk() -> None:
+    assert seal_segment(JOB, KEY, segment()) is None
+    assert seal_segment(JOB.model_copy(update={"complete": False}), KEY, b"") is None
+
+
+def test_a_segment_that_lost_its_end_is_not_sealed() -> None:
+    data = segment(encode_frames(FRAMES))
+    with pytest.raises(Corrupted, match="segment 7: its end is missing"):
+        seal_segment(JOB, KEY, data[:-1])
+
+
+def test_the_last_segment_of_a_crash_is_sealed_as_far_as_it_goes() -> None:
+    data = segment(encode_frames(FRAMES[:20]), encode_frames(FRAMES[20:]), end=False)
+    sealed = seal_segment(JOB.model_copy(update={"complete": False}), KEY, data[:-1])
+    assert sealed is not None
+    assert sealed.header.frames == 20
+
+
+def test_frames_that_are_not_whole_are_not_sealed() -> None:
+    with pytest.raises(Corrupted, match="segment 7: frames"):
+        seal_segment(JOB, KEY, segment(encode_frames(FRAMES)[:-1]))
+
+
+def test_no_digest_stands_before_the_first_chunk() -> None:
+    first = JOB.model_copy(update={"index": 0, "previous": NO_DIGEST})
+    sealed = seal_segment(first, KEY, segment(encode_frames(FRAMES)))
+    assert sealed is not None
+    assert sealed.header.previous == bytes(32)
