@@ -103,7 +103,7 @@ async def _watch(platform: PortSource, recording: Recording, progress: Progress)
     client = await RdpClient.connect(
         endpoint.address,
         endpoint.port,
-        token=f"lucid={ticket.secret.reveal()}",
+        token=ticket.secret.reveal(),
         width=recording.width,
         height=recording.height,
         fingerprint=endpoint.fingerprint,

@@ -15,7 +15,7 @@ def check_chunks(manifest: Manifest, chunks: list[ChunkRecord]) -> None:
         raise InvalidInput("chunks: indices do not run 0, 1, 2, …", field="chunks")
     for name, stated, summed in (
         ("chunks.count", manifest.chunks.count, len(chunks)),
-        ("chunks.root", manifest.chunks.root, root(bytes.fromhex(chunk.digest) for chunk in chunks).hex()),
+        ("chunks.root", manifest.chunks.root, root(chunk.to_bytes() for chunk in chunks).hex()),
         ("frames", manifest.frames, sum(chunk.frames for chunk in chunks)),
         ("bytes.recorded", manifest.bytes.recorded, sum(chunk.length for chunk in chunks)),
         ("bytes.stored", manifest.bytes.stored, sum(chunk.size for chunk in chunks)),
