@@ -83,10 +83,8 @@ class DurableTree:
     def _make(self, folder: Path) -> None:
         if folder in self._folders:
             return
-        if folder != self.root:
+        if self.root in folder.parents or not folder.parent.is_dir():
             self._make(folder.parent)
-        elif not folder.parent.is_dir():
-            folder.parent.mkdir(parents=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         sync_folder(folder.parent)
