@@ -10,7 +10,9 @@ from lucid.base.settings import Settings
 class BlockchainEngineSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="LUCID_BLOCKCHAIN_ENGINE_")
 
-    log_key: Secret = Field(description="the log's signer key (skey): PRIVATE+KEY+name+id+base64; its name is the log's origin")
+    log_key: Secret = Field(
+        description="the log's signer key (skey): PRIVATE+KEY+name+id+base64; its name is the log's origin"
+    )
     slot_ms: int = Field(default=1000, ge=1, le=60_000, description="least time between two blocks, milliseconds")
     slot_entries: int = Field(default=16_384, ge=1, description="entries in one block at most")
     slot_bytes: int = Field(default=16 * 1024 * 1024, ge=65_535, description="bytes of entries in one block at most")
