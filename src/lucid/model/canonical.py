@@ -23,9 +23,24 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_MAX_INTEGER = 2**53 - 1
+
+
 def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes of a JSON-like value."""
-    return rfc8785.dumps(value)
+    """RFC 8785 bytes of a JSON-like value. Raises ValueError for one that has none."""
+    # The standard library writes strings as RFC 8785 does, five times faster than rfc8785; it would differ in
+    # floats, in large integers, and in the order of keys outside of ASCII.
+    return _PLAIN.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return kind is str or value is None or kind is bool or (kind is int and abs(value) <= _MAX_INTEGER)
 
 
 class CanonicalValue(Value):

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from lucid.base.clock import parse_time
 from lucid.base.errors import InvalidInput
-from lucid.base.ids import session_bytes
 from lucid.model.entry import SESSION_CLOSED, SESSION_OPENED, LogEntry
 
 GRACE = timedelta(hours=24)
@@ -82,7 +81,7 @@ class SequenceRules:
     def _opened(self, entry: LogEntry, digest: bytes) -> None:
         if entry.session is None or entry.recorder is None or entry.sequence is None or entry.closes_by is None:
             raise RuleBroken("an opening names session, recorder, sequence and closes_by")
-        session = session_bytes(entry.session)
+        session = _bytes(entry.session)
         if self._entries.get(session, b"")[:32] == digest:
             return
         if session in self._entries:
@@ -102,7 +101,7 @@ class SequenceRules:
     def _closed(self, entry: LogEntry, digest: bytes) -> None:
         if entry.session is None or entry.recorder is None or entry.sequence is None:
             raise RuleBroken("a closing names session, recorder and sequence")
-        session = session_bytes(entry.session)
+        session = _bytes(entry.session)
         known = self._entries.get(session)
         if known is None:
             raise RuleBroken(f"session {entry.session} is closed but was not opened before")
@@ -124,6 +123,10 @@ class SequenceRules:
 
 def _later(time: str, closes_by: str) -> bool:
     return parse_time(time) - parse_time(closes_by) > GRACE
+
+
+def _bytes(session: str) -> bytes:
+    return bytes.fromhex(session.replace("-", ""))
 
 
 def _text(session: bytes) -> str:
