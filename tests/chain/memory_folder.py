@@ -8,6 +8,7 @@ from lucid.crypto.note import SignerKey
 from lucid.model.canonical import digest_of
 from lucid.model.entry import LogEntry
 from lucid.ports.log import TreeState
+from lucid.ports.stores import Folder
 from lucid.services.block_manager.service import BlockManager
 
 ORIGIN = "lucid.test/log"
@@ -94,7 +95,7 @@ def slot_after(state: TreeState, entries: list[bytes], *, time: str = TIME, sign
     return form_slot(state, entries, time=time, signer=signer, proposer="test").encode()
 
 
-async def manager_of(folder: MemoryFolder) -> BlockManager:
+async def manager_of(folder: Folder) -> BlockManager:
     manager = BlockManager(folder=folder, verifier=VERIFIER)
     await manager.start()
     return manager
