@@ -198,7 +198,7 @@ async def test_only_the_password_opens_it_and_no_port_is_open(valkey: Valkey) ->
     path = urlsplit(valkey.url.reveal()).path
     for address in (f"unix://{path}", f"unix://:wrong@{path}"):
         async with Redis.from_url(address) as redis:
-            with pytest.raises(RedisError, match="WRONGPASS|already authenticated|invalid username"):
+            with pytest.raises(RedisError, match=r"WRONGPASS|already authenticated|invalid username"):
                 await redis.get("key")
     assert mode_of(path) == 0o600
     assert psutil.Process(valkey.pid).net_connections(kind="inet") == []

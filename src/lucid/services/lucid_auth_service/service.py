@@ -41,7 +41,7 @@ class AuthService:
         self._tasks = Tasks("lucid-auth-service")
 
     async def start(self) -> None:
-        self._tasks.spawn(self._sweep(), name="sweep")
+        self._tasks.spawn(self._sweep_regularly(), name="sweep")
 
     async def stop(self) -> None:
         await self._tasks.close()
@@ -50,12 +50,14 @@ class AuthService:
         """Readiness: raises the failure of the sweeper, if there was one."""
         self._tasks.check()
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> int:
+        """Remove ended tickets and forgotten failures, and return how many."""
+        return await self.tickets.sweep() + await self._lockout.sweep()
+
+    async def _sweep_regularly(self) -> None:
         while True:
             try:
-                tickets, attempts = await self.tickets.sweep(), await self._lockout.sweep()
-                if tickets or attempts:
-                    _log.debug("swept", tickets=tickets, attempts=attempts)
+                _log.debug("swept", removed=await self.sweep())
             except LucidError as error:
                 _log.warning("sweep failed, trying again later", error=error.slug, detail=error.detail)
             await asyncio.sleep(self._interval_s)

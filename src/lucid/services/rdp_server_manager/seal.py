@@ -5,7 +5,7 @@ import base64
 import os
 import re
 
-from lucid.base.errors import InvalidInput
+from lucid.base.errors import Corrupted, InvalidInput
 from lucid.base.secret import REVEAL, Secret
 from lucid.crypto import aead
 from lucid.model.host import HostCredentials
@@ -29,6 +29,11 @@ class CredentialSeal:
 
     def open(self, host: str, sealed: str) -> HostCredentials:
         """Raises Corrupted when it was not sealed for `host` with this key."""
-        data = base64.b64decode(sealed)
+        try:
+            data = base64.b64decode(sealed, validate=True)
+        except ValueError:
+            data = b""
+        if len(data) < aead.NONCE_BYTES + aead.TAG_BYTES:
+            raise Corrupted(f"host {host}: the stored credentials are cut or no base64")
         nonce, ciphertext = data[: aead.NONCE_BYTES], data[aead.NONCE_BYTES :]
         return HostCredentials.model_validate_json(aead.open(self._key, nonce, ciphertext, host.encode()))
