@@ -1,12 +1,12 @@
 """Reading a tiled log at rest: files by their public paths, and proofs out of tiles."""
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lucid.base.errors import Corrupted, InvalidInput, NotFound
-from lucid.chain.edge import split_hashes
 from lucid.crypto import merkle
 from lucid.crypto.merkle import Node
 from lucid.model.tlog import HASH_BYTES, TILE_WIDTH, decode_entries, encode_entries, entries_path, tile_path
@@ -62,42 +62,69 @@ def cut(name: TileName, data: bytes, width: int) -> bytes:
     return data[: width * HASH_BYTES]
 
 
+def subtree_rows(tile: bytes) -> list[bytes]:
+    """The hashes of a tile, those of its complete pairs, of their pairs, and so on: a row of bytes a level."""
+    rows = [tile]
+    while len(row := rows[-1]) >= 2 * HASH_BYTES:
+        pairs = range(0, len(row) - 2 * HASH_BYTES + 1, 2 * HASH_BYTES)
+        rows.append(
+            b"".join(merkle.node_hash(row[at : at + HASH_BYTES], row[at + HASH_BYTES : at + 64]) for at in pairs)
+        )
+    return rows
+
+
 class TileReader:
-    """Tiles of a log that grows: `size` tells the published size now. Full hash tiles, which never change,
-    are kept in memory, `cached` of them (8 KiB each)."""
+    """Tiles of a log that grows: `size` tells the published size now. `cached` hash tiles are kept in memory with
+    their subtrees (16 KiB each): a tile of one width never changes, and proofs of neighbours share them."""
 
     def __init__(self, folder: Folder, size: Callable[[], int], *, cached: int = 256) -> None:
         self._folder = folder
         self._size = size
         self._cached = cached
-        self._cache: OrderedDict[TileName, bytes] = OrderedDict()
+        self._cache: OrderedDict[TileName, list[bytes]] = OrderedDict()
+        self._loading = asyncio.Lock()
 
     async def read(self, name: TileName) -> bytes:
         """The tile's content; a partial tile of an earlier size is cut out of the present one. Raises NotFound
         outside the published tree, Corrupted when the file is missing or has the wrong length."""
+        if name.level is not None:
+            return (await self._rows(name))[0][: name.width * HASH_BYTES]
+        present, data = await self._file(name)
+        return cut(present, data, name.width)
+
+    async def _rows(self, name: TileName) -> list[bytes]:
+        """`subtree_rows` of the hash tile as wide as it is now, at least as wide as `name`."""
+        if (rows := self._kept(name)) is not None:
+            return rows
+        async with self._loading:  # so that a thousand waiting proofs read a new tile once
+            if (rows := self._kept(name)) is None:
+                present, data = await self._file(name)
+                rows = subtree_rows(cut(present, data, present.width))
+                self._cache[present] = rows
+                if len(self._cache) > self._cached:
+                    self._cache.popitem(last=False)
+            return rows
+
+    def _kept(self, name: TileName) -> list[bytes] | None:
+        present = name.widest(self._size())
+        if name.width > present.width or (rows := self._cache.get(present)) is None:
+            return None
+        self._cache.move_to_end(present)
+        return rows
+
+    async def _file(self, name: TileName) -> tuple[TileName, bytes]:
+        """The file that holds the tile now, and what is in it."""
         while True:
             size = self._size()
             present = name.widest(size)
             if name.width > present.width:
                 raise NotFound(f"{name.path}: outside the published tree")
-            if (data := self._cache.get(present)) is not None:
-                self._cache.move_to_end(present)
-                return cut(present, data, name.width)
             try:
-                data = await self._folder.read(present.path)
+                return present, await self._folder.read(present.path)
             except NotFound:
-                if self._size() != size:  # the tree grew and the partial tile went
-                    continue
-                raise Corrupted(f"{present.path}: missing") from None
-            content = cut(present, data, name.width)
-            if present.level is not None and present.width == TILE_WIDTH:
-                self._keep(present, data)
-            return content
-
-    def _keep(self, name: TileName, data: bytes) -> None:
-        self._cache[name] = data
-        if len(self._cache) > self._cached:
-            self._cache.popitem(last=False)
+                if self._size() == size:
+                    raise Corrupted(f"{present.path}: missing") from None
+            # The tree grew meanwhile, and the partial tile was replaced by a wider one.
 
     async def entry(self, index: int) -> bytes:
         """Raises NotFound outside the published tree."""
@@ -133,10 +160,10 @@ class TileReader:
         return [merkle.fold([await self._node(node) for node in nodes]) for nodes in parts]
 
     async def _node(self, node: Node) -> bytes:
-        """Hash of a complete subtree: a run of hashes in one tile, folded."""
+        """Hash of a complete subtree: a subtree of one tile."""
         level, index = node
         tile_level, inside = divmod(level, TILE_BITS)
         number, offset = divmod(index << inside, TILE_WIDTH)
-        end = offset + (1 << inside)
-        hashes = split_hashes(await self.read(TileName(tile_level, number, end)))
-        return merkle.root_of_hashes(hashes[offset:end])
+        rows = await self._rows(TileName(tile_level, number, offset + (1 << inside)))
+        at = (offset >> inside) * HASH_BYTES
+        return rows[inside][at : at + HASH_BYTES]

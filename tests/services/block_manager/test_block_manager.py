@@ -112,6 +112,7 @@ async def test_what_is_outside_the_tree_is_not_found() -> None:
 async def test_paths_outside_the_tree_are_not_found(path: str) -> None:
     manager = await manager_of(MemoryFolder())
     await grow(manager, 300)
+    assert len(await manager.tile(path="tile/0/001.p/44")) == 44 * 32  # so that it is kept in memory
     with pytest.raises(NotFound):
         await manager.tile(path=path)
 
