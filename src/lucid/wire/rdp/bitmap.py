@@ -10,8 +10,8 @@ from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.planar import decompress_planar
 from lucid.wire.rdp.updates import Rectangle
 
-MAX_PIXELS = 8192 * 8192
-"""Most pixels of one bitmap."""
+MAX_PIXELS = 1 << 25
+"""Most pixels of one bitmap or screen: above 7680 x 4320."""
 
 _BYTES = {8: 1, 15: 2, 16: 2, 24: 3, 32: 4}
 

@@ -5,6 +5,7 @@ from enum import Enum, auto
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp import mcs, share
+from lucid.wire.rdp.capabilities import ConfirmActive, DemandActive, bitmap_capabilities, desktop_size
 from lucid.wire.rdp.gcc import (
     CS_SECURITY,
     SC_NET,
@@ -17,15 +18,7 @@ from lucid.wire.rdp.gcc import (
 )
 from lucid.wire.rdp.mcs import ConnectInitial, ConnectResponse, SendData
 from lucid.wire.rdp.pdu import Cursor, PduReader, ProtocolError
-from lucid.wire.rdp.share import (
-    Capability,
-    ClientInfo,
-    ConfirmActive,
-    DemandActive,
-    ShareControl,
-    ShareData,
-    parse_share,
-)
+from lucid.wire.rdp.share import ClientInfo, ShareControl, ShareData, parse_share
 from lucid.wire.rdp.updates import Update, UpdateReader
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest, NegotiationFailure, parse_confirm
 
@@ -212,12 +205,10 @@ class ClientHandshake:
         return b""
 
     def _demand_active(self, demand: DemandActive) -> bytes:
-        for capability in demand.capabilities:
-            if capability.type == share.CAPABILITY_BITMAP:
-                self._size = capability.u16(12), capability.u16(14)
+        self._size = desktop_size(demand.capabilities) or self._size
         self._share_id = demand.share_id
         self._state = ClientState.FINALIZE
-        confirm = ConfirmActive(demand.share_id, client_capabilities(*self._size))
+        confirm = ConfirmActive(demand.share_id, bitmap_capabilities(*self._size))
         return self._send(self._control(share.CONFIRM_ACTIVE, confirm.to_body())) + b"".join(
             self._send(self._control(share.DATA, ShareData(self._share_id, kind, data).to_body()))
             for kind, data in (
@@ -268,28 +259,3 @@ def _extended_info() -> bytes:
     address = b"\x02\0\x02\0\0\0\x02\0\0\0"
     effects = 0x01 | 0x02 | 0x04 | 0x08 | 0x20
     return address + bytes(172) + bytes(4) + effects.to_bytes(4, "little") + bytes(2)
-
-
-def client_capabilities(width: int, height: int) -> tuple[Capability, ...]:
-    """Capabilities of a 32 bpp client that takes bitmap updates only (section 2.2.7)."""
-
-    def capability(kind: int, *fields: tuple[int, int]) -> Capability:
-        return Capability(kind, b"".join(value.to_bytes(size, "little") for size, value in fields))
-
-    general = [(2, v) for v in (1, 3, 0x0200, 0, 0, 0x0001 | 0x0400, 0, 0, 0)]
-    bitmap = [(2, v) for v in (32, 1, 1, 1, width, height, 0, 1, 1)]
-    order = [(16, 0), (4, 0), (2, 1), (2, 20), (2, 0), (2, 1), (2, 0), (2, 0x000A), (32, 0)]
-    order += [(2, 0), (2, 0), (4, 0), (4, 0), (2, 0), (2, 0), (2, 0), (2, 0)]
-    return (
-        capability(share.CAPABILITY_GENERAL, *general, (1, 0), (1, 0)),
-        capability(share.CAPABILITY_BITMAP, *bitmap, (1, 0), (1, 0), (2, 1), (2, 0)),
-        capability(share.CAPABILITY_ORDER, *order),
-        capability(4, *[(2, 0)] * 18),  # bitmap cache: none
-        capability(8, (2, 1), (2, 20), (2, 20)),  # pointer
-        capability(9, (2, 0), (2, 0)),  # share
-        capability(13, (2, 0x0035), (2, 0), (4, 0x0409), (4, 4), (4, 0), (4, 12), (64, 0)),  # input, unicode too
-        capability(14, (2, 1), (2, 0)),  # fonts
-        capability(15, (4, 0)),  # brush
-        capability(16, (40, 0), (4, 0), (4, 0)),  # glyph cache: none
-        capability(20, (4, 0), (4, 0x640)),  # virtual channels
-    )

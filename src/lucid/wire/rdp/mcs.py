@@ -194,7 +194,10 @@ def parse_attach_confirm(pdu: bytes) -> int:
     cursor = _body(pdu, (ATTACH_CONFIRM,), "an Attach User Confirm")
     if cursor.u8() != 0:
         raise ProtocolError("the server refused to attach the user")
-    return cursor.u16be()
+    user = cursor.u16be()
+    if user + USER_BASE > 0xFFFF:
+        raise ProtocolError("user id is out of range")
+    return user
 
 
 def join_request(user: int, channel: int) -> bytes:

@@ -4,6 +4,8 @@ losslessly and only allowed channels open. Pure functions; the reasons stand nex
 from dataclasses import replace
 
 from lucid.base.secret import Secret
+from lucid.wire.rdp import capabilities
+from lucid.wire.rdp.capabilities import Capability, ConfirmActive
 from lucid.wire.rdp.gcc import (
     CS_CORE,
     CS_MULTITRANSPORT,
@@ -16,26 +18,16 @@ from lucid.wire.rdp.gcc import (
 )
 from lucid.wire.rdp.mcs import ConnectInitial, ConnectResponse
 from lucid.wire.rdp.share import (
-    CAPABILITY_BITMAP,
-    CAPABILITY_BITMAP_CODECS,
-    CAPABILITY_FRAME_ACKNOWLEDGE,
-    CAPABILITY_GENERAL,
-    CAPABILITY_OFFSCREEN,
-    CAPABILITY_ORDER,
-    CAPABILITY_SURFACE_COMMANDS,
     INFO_AUTOLOGON,
     INFO_COMPRESSION,
     INFO_COMPRESSION_TYPES,
     INFO_PASSWORD_IS_SC_PIN,
-    Capability,
     ClientInfo,
-    ConfirmActive,
 )
 from lucid.wire.rdp.x224 import PROTOCOL_SSL
 
 _WANT_32BPP = 0x0002
 _AUTODETECT, _GRAPHICS_PIPELINE, _HEARTBEAT = 0x0080, 0x0100, 0x0400
-_FAST_PATH_OUTPUT = 0x0001
 _LOSSY_DRAWING = 0x02 | 0x04
 
 
@@ -86,16 +78,16 @@ def patch_confirm_active(confirm: ConfirmActive) -> ConfirmActive:
 
 def _patch_capability(capability: Capability) -> Capability | None:
     match capability.type:
-        case t if t == CAPABILITY_GENERAL:
-            flags = capability.u16(14) | _FAST_PATH_OUTPUT
+        case capabilities.GENERAL:
+            flags = capability.u16(14) | capabilities.FAST_PATH_OUTPUT
             return capability.patched(14, flags.to_bytes(2, "little"))
-        case t if t == CAPABILITY_BITMAP and len(capability.data) >= 20:
+        case capabilities.BITMAP:
             # drawingFlags: no chroma subsampling and no colour loss, a recording shows what was drawn.
-            return capability.patched(23, bytes((capability.data[19] & ~_LOSSY_DRAWING,)))
-        case t if t == CAPABILITY_ORDER:
+            return capability.patched(23, bytes((capability.u8(23) & ~_LOSSY_DRAWING,)))
+        case capabilities.ORDER:
             return capability.patched(36, bytes(32))
-        case t if t in (CAPABILITY_OFFSCREEN, CAPABILITY_SURFACE_COMMANDS):
+        case capabilities.OFFSCREEN | capabilities.SURFACE_COMMANDS:
             return capability.patched(4, bytes(4))
-        case t if t in (CAPABILITY_BITMAP_CODECS, CAPABILITY_FRAME_ACKNOWLEDGE):
+        case capabilities.BITMAP_CODECS | capabilities.FRAME_ACKNOWLEDGE:
             return None
     return capability

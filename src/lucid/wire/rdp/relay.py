@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp import mcs, share
+from lucid.wire.rdp.capabilities import ConfirmActive, desktop_size
 from lucid.wire.rdp.gcc import CS_CORE, SC_NET, client_name, find_block, server_channels
 from lucid.wire.rdp.mcs import ConnectInitial, ConnectResponse, SendData
 from lucid.wire.rdp.patches import (
@@ -16,7 +17,7 @@ from lucid.wire.rdp.patches import (
     patch_connect_response,
 )
 from lucid.wire.rdp.pdu import Cursor, PduReader, ProtocolError, pdu_length
-from lucid.wire.rdp.share import ClientInfo, ConfirmActive, ShareControl, ShareData, parse_share
+from lucid.wire.rdp.share import ClientInfo, ShareControl, ShareData, parse_share
 from lucid.wire.rdp.x224 import ConnectionRequest
 
 _PEEK = 30
@@ -33,6 +34,7 @@ class Relayed:
 
 
 _NOTHING = Relayed(b"", b"")
+_JOINING = frozenset({mcs.ERECT_DOMAIN, mcs.ATTACH_REQUEST, mcs.JOIN_REQUEST, mcs.DISCONNECT})
 
 
 class _Phase(Enum):
@@ -119,8 +121,10 @@ class Relay:
             return self._connect_initial(pdu), True
         if self._phase is _Phase.CONNECT:
             raise ProtocolError("the client does not begin with a Connect Initial")
-        if kind != mcs.SEND_REQUEST:
+        if kind in _JOINING:
             return pdu, True
+        if kind != mcs.SEND_REQUEST:
+            raise ProtocolError("the client sends a server's PDU")
         sent = SendData.from_bytes(pdu)
         if self._phase is _Phase.JOIN:
             return self._client_info(sent), False
@@ -168,9 +172,7 @@ class Relay:
 
     def _confirm_active(self, control: ShareControl) -> ShareControl:
         confirm = ConfirmActive.from_body(control.body)
-        for capability in confirm.capabilities:
-            if capability.type == share.CAPABILITY_BITMAP:
-                self._desktop = capability.u16(12), capability.u16(14)
+        self._desktop = desktop_size(confirm.capabilities) or self._desktop
         return replace(control, body=patch_confirm_active(confirm).to_body())
 
     def from_host(self, data: bytes) -> Relayed:

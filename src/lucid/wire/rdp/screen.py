@@ -1,6 +1,6 @@
 """A framebuffer that updates are drawn on."""
 
-from lucid.wire.rdp.bitmap import Planes, decode
+from lucid.wire.rdp.bitmap import MAX_PIXELS, Planes, decode
 from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.updates import BitmapUpdate, DesktopSize, PaletteUpdate, Rectangle, Update
 
@@ -12,7 +12,8 @@ _PADDING = 64
 
 
 class Screen:
-    """A screen of `width` x `height` pixels, black at first. Raises ProtocolError above 8192 a side."""
+    """A screen of `width` x `height` pixels, black at first. Raises ProtocolError above 8192 a side
+    or 32 Mi pixels."""
 
     def __init__(self, width: int, height: int) -> None:
         self._palette = bytes(768)
@@ -27,7 +28,7 @@ class Screen:
         return self._height
 
     def _resize(self, width: int, height: int) -> None:
-        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS):
             raise ProtocolError(f"a screen of {width} x {height}")
         self._width, self._height = width, height
         self._planes = tuple(bytearray(width * height) for _ in range(3))

@@ -3,18 +3,11 @@
 from enum import Enum, auto
 
 from lucid.wire.rdp import mcs, share
+from lucid.wire.rdp.capabilities import ConfirmActive, DemandActive, bitmap_capabilities
 from lucid.wire.rdp.gcc import CS_CORE, CS_NET, client_name, find_block, parse_channels, server_blocks
 from lucid.wire.rdp.mcs import ConnectInitial, SendData
 from lucid.wire.rdp.pdu import PduReader, ProtocolError
-from lucid.wire.rdp.share import (
-    Capability,
-    ClientInfo,
-    ConfirmActive,
-    DemandActive,
-    ShareControl,
-    ShareData,
-    parse_share,
-)
+from lucid.wire.rdp.share import ClientInfo, ShareControl, ShareData, parse_share
 from lucid.wire.rdp.updates import DEFAULT_IO_CHANNEL, BitmapUpdate, fast_path_update
 from lucid.wire.rdp.x224 import (
     PROTOCOL_SSL,
@@ -180,7 +173,7 @@ class ServerHandshake:
 
     def _demand_active(self) -> bytes:
         self._state = ServerState.CONFIRM
-        demand = DemandActive(_SHARE_ID, server_capabilities(*self._size))
+        demand = DemandActive(_SHARE_ID, bitmap_capabilities(*self._size))
         return self._send(ShareControl(share.DEMAND_ACTIVE, DEFAULT_IO_CHANNEL, demand.to_body()).to_bytes())
 
     def _data(self, kind: int, data: bytes) -> bytes:
@@ -207,25 +200,3 @@ class ServerHandshake:
         """Ends the connection."""
         self._state = ServerState.CLOSED
         return mcs.disconnect()
-
-
-def server_capabilities(width: int, height: int) -> tuple[Capability, ...]:
-    """Capabilities of a 32 bpp server that sends bitmap updates only (section 2.2.7)."""
-
-    def capability(kind: int, *fields: tuple[int, int]) -> Capability:
-        return Capability(kind, b"".join(value.to_bytes(size, "little") for size, value in fields))
-
-    general = [(2, v) for v in (1, 3, 0x0200, 0, 0, 0x0001 | 0x0400, 0, 0, 0)]
-    bitmap = [(2, v) for v in (32, 1, 1, 1, width, height, 0, 1, 1)]
-    order = [(16, 0), (4, 0), (2, 1), (2, 20), (2, 0), (2, 1), (2, 0), (2, 0x000A), (32, 0)]
-    order += [(2, 0), (2, 0), (4, 0), (4, 0), (2, 0), (2, 0), (2, 0), (2, 0)]
-    return (
-        capability(9, (2, 1002), (2, 0xB5E2)),  # share
-        capability(share.CAPABILITY_GENERAL, *general, (1, 0), (1, 0)),
-        capability(share.CAPABILITY_BITMAP, *bitmap, (1, 0), (1, 0), (2, 1), (2, 0)),
-        capability(14, (2, 1), (2, 0)),  # fonts
-        capability(share.CAPABILITY_ORDER, *order),
-        capability(8, (2, 1), (2, 25), (2, 25)),  # pointer
-        capability(13, (2, 0x0035), (2, 0), (4, 0), (4, 0), (4, 0), (4, 0), (64, 0)),  # input, unicode too
-        capability(20, (4, 0), (4, 0x640)),  # virtual channels
-    )

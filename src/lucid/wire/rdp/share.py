@@ -1,9 +1,8 @@
-"""What travels on the I/O channel: Client Info, licensing, share control and share data, capabilities.
+"""What travels on the I/O channel: Client Info, licensing, share control and share data.
 
-Sections 2.2.1.11 to 2.2.1.13 and 2.2.8.1.1.1.
+Sections 2.2.1.11, 2.2.1.12 and 2.2.8.1.1.1.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -20,10 +19,6 @@ DEMAND_ACTIVE, CONFIRM_ACTIVE, DEACTIVATE_ALL, DATA, REDIRECTION = 1, 3, 6, 7, 1
 
 UPDATE, CONTROL, INPUT, SYNCHRONIZE, SAVE_SESSION_INFO = 2, 20, 28, 31, 38
 FONT_LIST, FONT_MAP, SET_ERROR_INFO = 39, 40, 47
-
-CAPABILITY_GENERAL, CAPABILITY_BITMAP, CAPABILITY_ORDER = 1, 2, 3
-CAPABILITY_OFFSCREEN, CAPABILITY_SURFACE_COMMANDS = 0x11, 0x1C
-CAPABILITY_BITMAP_CODECS, CAPABILITY_FRAME_ACKNOWLEDGE = 0x1D, 0x1E
 
 LICENSE_VALID_CLIENT = bytes.fromhex("80000000ff031000070000000200000004000000")
 """The licensing PDU that says: no licence needed (section 2.2.1.12)."""
@@ -118,10 +113,12 @@ def parse_share(payload: bytes) -> list[ShareControl]:
         if length == 0x8000:
             cursor.take(6)
             continue
+        if length < 6 and length != 4:
+            raise ProtocolError("share control PDU is shorter than its header")
         kind = cursor.u16()
-        # Some servers leave out the source of a Deactivate All PDU and count four bytes.
-        source = cursor.u16() if length >= 6 else 0
-        found.append(ShareControl(kind & 0xF, source, cursor.take(max(0, length - 6) if length >= 4 else -1)))
+        # Some servers end a Deactivate All PDU before the source.
+        source = cursor.u16() if length != 4 else 0
+        found.append(ShareControl(kind & 0xF, source, cursor.take(max(0, length - 6))))
     return found
 
 
@@ -147,88 +144,3 @@ class ShareData:
         length = (len(self.data) + 18) & 0xFFFF
         head = self.share_id.to_bytes(4, "little") + b"\0\x01" + length.to_bytes(2, "little")
         return head + bytes((self.type, self.compression, 0, 0)) + self.data
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One capability set; `data` is what follows its four-byte header, from which offsets count."""
-
-    type: int
-    data: bytes
-
-    def u16(self, offset: int) -> int:
-        return Cursor(self.data, offset - 4).u16()
-
-    def patched(self, offset: int, value: bytes) -> "Capability":
-        """With `value` at `offset`; bytes past the end of the set are left out."""
-        start = offset - 4
-        if start >= len(self.data):
-            return self
-        data = bytearray(self.data)
-        data[start : start + len(value)] = value[: len(data) - start]
-        return Capability(self.type, bytes(data))
-
-
-def parse_capabilities(cursor: Cursor, combined: int) -> tuple[Capability, ...]:
-    """The sets in the next `combined` bytes: a count, padding, then the sets."""
-    inner = Cursor(cursor.take(combined))
-    count = inner.u16()
-    inner.take(2)
-    sets = []
-    for _ in range(count):
-        kind, length = inner.u16(), inner.u16()
-        sets.append(Capability(kind, inner.take(length - 4)))
-    return tuple(sets)
-
-
-def encode_capabilities(sets: Iterable[Capability]) -> bytes:
-    encoded = [s.type.to_bytes(2, "little") + (len(s.data) + 4).to_bytes(2, "little") + s.data for s in sets]
-    return len(encoded).to_bytes(2, "little") + b"\0\0" + b"".join(encoded)
-
-
-@dataclass(frozen=True, slots=True)
-class DemandActive:
-    """The server's capabilities (section 2.2.1.13.1)."""
-
-    share_id: int
-    capabilities: tuple[Capability, ...]
-    source: bytes = b"RDP\0"
-    session: int = 0
-
-    @classmethod
-    def from_body(cls, body: bytes) -> Self:
-        cursor = Cursor(body)
-        share_id, source_bytes, combined = cursor.u32(), cursor.u16(), cursor.u16()
-        source = cursor.take(source_bytes)
-        capabilities = parse_capabilities(cursor, combined)
-        # FreeRDP accepts servers that leave the session id out; so do we.
-        return cls(share_id, capabilities, source, cursor.u32() if cursor.remaining >= 4 else 0)
-
-    def to_body(self) -> bytes:
-        sets = encode_capabilities(self.capabilities)
-        head = self.share_id.to_bytes(4, "little") + len(self.source).to_bytes(2, "little")
-        return head + len(sets).to_bytes(2, "little") + self.source + sets + self.session.to_bytes(4, "little")
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmActive:
-    """The client's capabilities (section 2.2.1.13.2)."""
-
-    share_id: int
-    capabilities: tuple[Capability, ...]
-    source: bytes = b"LUCID\0"
-    originator: int = 0x03EA
-
-    @classmethod
-    def from_body(cls, body: bytes) -> Self:
-        cursor = Cursor(body)
-        share_id, originator = cursor.u32(), cursor.u16()
-        source_bytes, combined = cursor.u16(), cursor.u16()
-        source = cursor.take(source_bytes)
-        return cls(share_id, parse_capabilities(cursor, combined), source, originator)
-
-    def to_body(self) -> bytes:
-        sets = encode_capabilities(self.capabilities)
-        fields = (self.originator, len(self.source), len(sets))
-        head = self.share_id.to_bytes(4, "little") + b"".join(value.to_bytes(2, "little") for value in fields)
-        return head + self.source + sets

@@ -6,10 +6,11 @@ Slow-path updates (sections 2.2.9.1.1) and fast-path ones (2.2.9.1.2) carry the 
 from dataclasses import dataclass
 
 from lucid.wire.rdp import mcs, share
+from lucid.wire.rdp.capabilities import DemandActive, desktop_size
 from lucid.wire.rdp.gcc import SC_NET, find_block, server_channels
 from lucid.wire.rdp.mcs import ConnectResponse, SendData
 from lucid.wire.rdp.pdu import Cursor, PduReader, ProtocolError, fast_path_header
-from lucid.wire.rdp.share import DemandActive, ShareData, parse_share
+from lucid.wire.rdp.share import ShareData, parse_share
 
 UPDATE_BITMAP, UPDATE_PALETTE = 1, 2
 
@@ -135,7 +136,8 @@ class UpdateReader:
         updates: list[Update] = []
         for control in parse_share(sent.payload):
             if control.type == share.DEMAND_ACTIVE:
-                updates += _desktop_size(DemandActive.from_body(control.body))
+                size = desktop_size(DemandActive.from_body(control.body).capabilities)
+                updates += [DesktopSize(*size)] if size else []
             elif control.type == share.DATA:
                 data = ShareData.from_body(control.body)
                 if data.type == share.UPDATE:
@@ -180,13 +182,6 @@ def _update(code: int, data: bytes, compression: int) -> list[Update]:
     if compression & 0x20:
         raise ProtocolError("update is compressed, though compression was not agreed on")
     return [BitmapUpdate.from_bytes(data) if code == UPDATE_BITMAP else _palette(data)]
-
-
-def _desktop_size(demand: DemandActive) -> list[Update]:
-    for capability in demand.capabilities:
-        if capability.type == share.CAPABILITY_BITMAP:
-            return [DesktopSize(capability.u16(12), capability.u16(14))]
-    return []
 
 
 def slow_path_update(update: BitmapUpdate, *, share_id: int, io_channel: int = DEFAULT_IO_CHANNEL) -> bytes:
