@@ -68,55 +68,61 @@ class Worker:
             except NotFound:
                 self._line.openings.forget(self._session)
                 return False
-        self._held = await self._step(self._held)
-        return self._held is not None
-
-    async def _step(self, held: Held) -> Held | None:
-        """One step forward; None when there is none left."""
-        match held.record.state:
+        match self._record.state:
             case SessionState.OPENING | SessionState.FAILED:
-                return await self._line.openings.complete(held)
+                self._held = await self._line.openings.complete(self._held)
+                return self._held is not None
             case SessionState.RECORDING | SessionState.SEALING:
-                return await self._seal_next(held)
+                await self._seal_next()
             case SessionState.ANCHORING:
-                return await self._anchor(held)
+                await self._anchor()
             case SessionState.PROVEN:
                 await self._line.recorder.release(session=self._session)
-                return None
+                return False
+        return True
 
-    async def _seal_next(self, held: Held) -> Held:
+    @property
+    def _record(self) -> SessionRecord:
+        assert self._held is not None
+        return self._held.record
+
+    async def _save(self, record: SessionRecord) -> None:
+        assert self._held is not None
+        self._held = await self._line.store.replace(self._held, record)
+
+    async def _seal_next(self) -> None:
         """Seal the next segment and learn whether the recording has ended. A segment's number is its chunk's
         index, since only the last segment of a recording may be without frames."""
         chunks = await self._stored_chunks()
-        await self._close_overdue(held.record)
+        await self._close_overdue()
         try:
             status = await self._line.recorder.next_segment(
-                session=self._session, after=len(chunks) - 1, wait_s=self._wait_s(held.record)
+                session=self._session, after=len(chunks) - 1, wait_s=self._wait_s()
             )
-            if status.end is not None and held.record.state is SessionState.RECORDING:
-                held = await self._ended(held, status.end)
+            if status.end is not None and self._record.state is SessionState.RECORDING:
+                await self._save(self._record.ended(status.end, self._line.clock.now()))
             if status.segment is not None:
-                held = await self._seal(held, status.segment, chunks, last=status.ended)
+                await self._seal(status.segment, chunks, last=status.ended)
         except (Corrupted, NotFound) as error:
-            return await self._corrupted(held, error.detail)
-        if status.ended:
-            held = await self._line.store.replace(held, held.record.sealed(chunks))
-        return held
+            await self._corrupted(error.detail)
+        else:
+            if status.ended:
+                await self._save(self._record.sealed(chunks))
 
-    async def _seal(self, held: Held, segment: ClosedSegment, chunks: list[ChunkRecord], *, last: bool) -> Held:
+    async def _seal(self, segment: ClosedSegment, chunks: list[ChunkRecord], *, last: bool) -> None:
         index = len(chunks)
         if segment.number != index:
             raise Corrupted(f"segment {index} is missing")
-        held = await self._line.store.replace(held, held.record.begin_sealing(chunks))
-        assert held.record.sealing is not None
+        await self._save(self._record.begin_sealing(chunks))
+        assert self._record.sealing is not None
         job = SealJob(
             session=self._session,
             segment=segment.number,
             complete=segment.complete,
             index=index,
-            attempt=held.record.sealing.attempt,
+            attempt=self._record.sealing.attempt,
             previous=chunks[-1].digest if chunks else NO_DIGEST,
-            platform_key=held.record.begun.platform_key,
+            platform_key=self._record.begun.platform_key,
         )
         chunk = await self._line.processor.seal(job=job)
         if chunk is not None:
@@ -125,34 +131,31 @@ class Worker:
             await self._line.recorder.release_segment(session=self._session, number=segment.number)
         elif not last:
             raise Corrupted(f"segment {index} holds no frames, and more segments follow")
-        return held
 
-    async def _ended(self, held: Held, end: SessionEnd) -> Held:
-        return await self._line.store.replace(held, held.record.ended(end, self._line.clock.now()))
-
-    async def _corrupted(self, held: Held, detail: str) -> Held:
+    async def _corrupted(self, detail: str) -> None:
         """The chunk list ends here. A recording that still goes on must not: it could not be sealed."""
         _log.error("journal damaged", session=self._session, error=detail)
-        record = held.record.corrupted(detail, self._line.clock.now(), await self._stored_chunks())
+        record = self._record.corrupted(detail, self._line.clock.now(), await self._stored_chunks())
         assert record.end is not None
         await self._close(record.end)
-        return await self._line.store.replace(held, record)
+        await self._save(record)
 
-    async def _anchor(self, held: Held) -> Held:
+    async def _anchor(self) -> None:
         chunks = await self._stored_chunks()
-        if held.record.closed_index is None:
-            manifest = build_manifest(held.record, chunks)
+        if self._record.closed_index is None:
+            manifest = build_manifest(self._record, chunks)
             index = await self._line.anchoring.closed(manifest=manifest, chunks=chunks)
-            held = await self._line.store.replace(held, held.record.anchored(index, manifest.digest()))
+            await self._save(self._record.anchored(index, manifest.digest()))
         await self._line.anchoring.bundle(session=self._session, wait_s=self._line.settings.poll_s)
+        await self._save(self._record.proven())
         _log.info("session proven", session=self._session, chunks=len(chunks))
-        return await self._line.store.replace(held, held.record.proven())
 
-    async def _close_overdue(self, record: SessionRecord) -> None:
+    async def _close_overdue(self) -> None:
         """Tell the recorder an end that it could not be told, or that nobody will tell: that of a session whose
         gateway is gone."""
-        if self.end is None and record.state is SessionState.RECORDING and self._left_s(record) <= 0:
-            self.end = SessionEnd(reason=EndReason.INTERRUPTED, detail=f"no end was reported by {record.closes_by}")
+        if self.end is None and self._record.state is SessionState.RECORDING and self._left_s() <= 0:
+            detail = f"no end was reported by {self._record.closes_by}"
+            self.end = SessionEnd(reason=EndReason.INTERRUPTED, detail=detail)
         if self.end is not None:
             await self._close(self.end)
             self.end = None
@@ -163,16 +166,16 @@ class Worker:
         except NotFound:
             _log.warning("no journal to close", session=self._session)
 
-    def _left_s(self, record: SessionRecord) -> float:
+    def _left_s(self) -> float:
         """Seconds until `closes_by`. The wall clock is read once: what it does later changes nothing."""
         now = self._line.clock.monotonic()
         if self._deadline is None:
-            left = (parse_time(record.closes_by) - parse_time(self._line.clock.now())).total_seconds()
-            self._deadline = now + min(max(left, 0.0), record.rules.total_limit_s + CLOSING_MARGIN_S)
+            left = (parse_time(self._record.closes_by) - parse_time(self._line.clock.now())).total_seconds()
+            self._deadline = now + min(max(left, 0.0), self._record.rules.total_limit_s + CLOSING_MARGIN_S)
         return self._deadline - now
 
-    def _wait_s(self, record: SessionRecord) -> float:
-        return max(0.0, min(self._line.settings.poll_s, self._left_s(record)))
+    def _wait_s(self) -> float:
+        return max(0.0, min(self._line.settings.poll_s, self._left_s()))
 
     async def _stored_chunks(self) -> list[ChunkRecord]:
         if self._chunks is None:

@@ -129,14 +129,15 @@ class SessionRecorder:
             return
         if recording.end is None:
             raise Conflict(f"session {session} is still being recorded")
+        # Segments go first: on a full disk, nothing can be written before something is deleted.
+        for number in list(recording.closed):
+            await recording.release_segment(number)
         async with self._numbering:
             state = await self._known_state()
             if state.last is not None and state.last.session == session:
                 state = state.model_copy(update={"last": None})
                 await save_state(self._folder, state)
                 self._state = state
-        for number in list(recording.closed):
-            await recording.release_segment(number)
         # The head goes last: without it, what is left could not be told from a damaged journal.
         await self._folder.delete(journal_path(session))
         self._recordings.pop(session, None)
