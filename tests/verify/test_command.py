@@ -1,6 +1,7 @@
 """The verifier on its own: `python -m lucid.verify`, and what it does not need."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,24 @@ def test_bad_input_is_one_line_and_status_2(
     assert out == ""
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_hostile_names_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\x1b[2J")).write_bytes(b"")
+    bundle = "ok-no-chunks/bundle.json"
+    assert main([bundle, "--key", "good/key", "--recording", str(tmp_path)]) == 1
+    assert r"in the folder: \udcff\x1b[2J" in capsys.readouterr().out
+    hostile = tmp_path / "bundle.json"
+    hostile.write_bytes(Path(bundle).read_bytes().replace(b'"block"', b'"a\\u001b[2J":1,"block"'))
+    assert main([str(hostile), "--key", "good/key"]) == 2
+    assert r"a\x1b[2J" in capsys.readouterr().err
+
+
+def test_a_terminal_without_unicode() -> None:
+    command = [sys.executable, "-m", "lucid.verify", *ARGUMENTS]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(r"\u2713  1  checkpoint")
 
 
 def test_the_verifier_ships_alone() -> None:

@@ -11,7 +11,7 @@ from lucid.base.errors import InvalidInput
 from lucid.cli.console import JsonOption, err, fail, out, print_json, table
 from lucid.verify.files import Paths, verify_paths
 from lucid.verify.report import Outcome, Report
-from lucid.verify.text import MARKS, duration_text, exit_status, verdict
+from lucid.verify.text import MARKS, duration_text, exit_status, printable, verdict
 
 COLOURS: dict[Outcome, str] = {"ok": "green", "failed": "red", "skipped": "dim"}
 
@@ -31,7 +31,7 @@ def verify_files(
     try:
         report = _with_progress(paths)
     except InvalidInput as error:
-        fail(error)
+        fail(InvalidInput(printable(error.detail)))
     if json:
         print_json(report.to_json())
     else:
@@ -91,7 +91,7 @@ def _print(report: Report) -> None:
             str(step.number),
             step.name,
             duration_text(step),
-            f"[{colour}]{escape(step.detail)}[/{colour}]",
+            f"[{colour}]{escape(printable(step.detail))}[/{colour}]",
         )
     out.print(rows)
     colour = "green" if report.verified else "red"

@@ -1,6 +1,7 @@
 """`python -m lucid.verify`: the verifier alone, with nothing but base, model and crypto behind it."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from lucid.base.errors import InvalidInput
 from lucid.verify.files import Paths, verify_paths
-from lucid.verify.text import EXIT_BAD_INPUT, exit_status, lines
+from lucid.verify.text import EXIT_BAD_INPUT, exit_status, lines, printable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         report = verify_paths(Paths(**options))
     except InvalidInput as error:
-        sys.stderr.write(f"lucid.verify: {error.detail}\n")
+        sys.stderr.write(f"lucid.verify: {printable(error.detail)}\n")
         return EXIT_BAD_INPUT
     shown = [json.dumps(report.to_json(), indent=2)] if as_json else lines(report)
     sys.stdout.writelines(f"{line}\n" for line in shown)
@@ -42,4 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without the marks gets their code points
     sys.exit(main())

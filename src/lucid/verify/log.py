@@ -31,7 +31,7 @@ def rebuild(case: LogCase) -> str:
     head_note = _text(log, "checkpoint")
     head = signed_checkpoint(head_note, case.key, "the log's checkpoint")
     require(_text(log, "key") == case.key.format() + "\n", "the log's file 'key' does not hold the given key")
-    wanted = {head.size}
+    wanted: set[int] = set()
     if case.bundle_head is not None:
         _not_rolled_back(head, case.bundle_head, "the bundle's checkpoint")
         wanted.add(case.bundle_head.size)

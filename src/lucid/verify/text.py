@@ -9,6 +9,11 @@ EXIT_VERIFIED, EXIT_NOT_VERIFIED, EXIT_BAD_INPUT = 0, 1, 2
 MARKS: dict[Outcome, str] = {"ok": "\u2713", "failed": "\u2717", "skipped": "\u2013"}
 
 
+def printable(text: str) -> str:
+    """`text` on one line, with escapes for what a hostile input may send to a terminal or cannot be encoded."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def exit_status(report: Report) -> int:
     return EXIT_VERIFIED if report.verified else EXIT_NOT_VERIFIED
 
@@ -21,7 +26,7 @@ def duration_text(step: StepResult) -> str:
 def verdict(report: Report) -> str:
     """The last line."""
     if report.failure is not None:
-        return f"NOT VERIFIED: {report.failure}"
+        return printable(f"NOT VERIFIED: {report.failure}")
     if report.session is None:
         return "VERIFIED: the log"
     session = report.session
@@ -32,5 +37,5 @@ def lines(report: Report) -> Iterator[str]:
     """The whole report as plain text."""
     for step in report.steps:
         line = f"{MARKS[step.outcome]} {step.number:>2}  {step.name:<17}  {duration_text(step):>10}  {step.detail}"
-        yield line.rstrip()
+        yield printable(line.rstrip())
     yield verdict(report)
