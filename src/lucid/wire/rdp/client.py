@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import Literal
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp import mcs, share
@@ -33,7 +34,8 @@ _LICENSE_ALERT = b"\xff"
 _RELEASE, _EXTENDED = 0x01, 0x02
 _KEY, _MOUSE, _UNICODE = 0, 1, 4
 _MOVE, _DOWN = 0x0800, 0x8000
-_BUTTONS = {"left": 0x1000, "right": 0x2000, "middle": 0x4000}
+Button = Literal["left", "right", "middle"]
+_BUTTONS: dict[Button, int] = {"left": 0x1000, "right": 0x2000, "middle": 0x4000}
 
 
 class ClientState(Enum):
@@ -238,8 +240,8 @@ class ClientHandshake:
             _fast_path_input(bytes((_UNICODE << 5 | flags,)) + pair) for pair in pairs for flags in (0, _RELEASE)
         )
 
-    def mouse(self, x: int, y: int, *, button: str | None = None, down: bool = False) -> bytes:
-        """Move the pointer to `x`, `y`; with `button` (left, right, middle) press or release it there."""
+    def mouse(self, x: int, y: int, *, button: Button | None = None, down: bool = False) -> bytes:
+        """Move the pointer to `x`, `y`; with `button` press or release it there."""
         flags = _MOVE if button is None else _BUTTONS[button] | (_DOWN if down else 0)
         fields = (flags, x, y)
         return _fast_path_input(bytes((_MOUSE << 5,)) + b"".join(value.to_bytes(2, "little") for value in fields))
