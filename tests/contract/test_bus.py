@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -15,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from lucid.base.errors import Unavailable
+from lucid.base.errors import InvalidInput, Unavailable
 from lucid.base.secret import Secret
 from lucid.drivers.redis import bus as bus_driver
 from lucid.drivers.redis import valkey as valkey_driver
@@ -58,6 +59,12 @@ async def test_reading_continues_behind_a_position(bus: RedisBus) -> None:
     assert [event.body["n"] for event in await bus.read("topic", after=positions[1])] == [2, 3, 4]
     assert [event.body["n"] for event in await bus.read("topic", after="0", limit=2)] == [0, 1]
     assert await bus.read("topic", after=positions[4], wait_s=0) == []
+
+
+@pytest.mark.parametrize("body", [{"n": float("nan")}, {"b": b""}, [1]])
+async def test_what_json_cannot_hold_is_refused(bus: RedisBus, body: Any) -> None:
+    with pytest.raises(InvalidInput):
+        await bus.publish("topic", body)
 
 
 async def test_topics_are_apart(bus: RedisBus) -> None:

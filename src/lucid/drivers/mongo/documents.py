@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from lucid.base.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
-from lucid.drivers.documents import check_fields, encode_body
+from lucid.drivers.bodies import check_fields, encode_body
 from lucid.ports.stores import Json, Stored
 
 Where = Mapping[str, str | int | bool | list[str]]

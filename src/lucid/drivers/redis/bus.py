@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
+from lucid.drivers.bodies import encode_body
 from lucid.ports.stores import Event, Json
 
 KEPT_EVENTS = 10_000
@@ -64,7 +65,7 @@ class RedisBus:
         await self._redis.aclose()
 
     async def publish(self, topic: str, body: Json) -> str:
-        text = json.dumps(body, allow_nan=False)
+        text = encode_body(body)
         async with _limited(0):
             position = await self._redis.xadd(_stream(topic), {"body": text}, maxlen=KEPT_EVENTS, approximate=True)
         return str(position)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from lucid.base.errors import Conflict, Corrupted, NotFound, Unavailable
+from lucid.drivers.bodies import check_fields, encode_body, encode_json
 from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder
-from lucid.drivers.documents import check_fields, encode_body, encode_json
 from lucid.drivers.sqlite.writer import Writer, translated
 from lucid.ports.stores import Json, Stored
 

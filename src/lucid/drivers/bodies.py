@@ -1,4 +1,4 @@
-"""What the drivers of documents share: the JSON that a body may hold, and the fields to search by."""
+"""The JSON bodies of documents and events, and the fields that documents may be searched by."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def encode_json(value: object) -> str:
 
 
 def encode_body(body: Json) -> str:
-    """`encode_json` of a document's body, which is an object."""
+    """`encode_json` of a document's or event's body, which is an object."""
     if not isinstance(body, dict):
         raise InvalidInput("body: expected an object", field="body")
     return encode_json(body)
