@@ -64,6 +64,10 @@ def frames_of(chunk: int) -> list[Frame]:
     ]
 
 
+ZSTD_VERSION = (1, 5, 7)
+"""The compressor that made the vectors; another may write other bytes for the same frames."""
+
+
 def compress(frames: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=3).compress(frames)
 

@@ -48,7 +48,10 @@ def test_log_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["--key", "good/key"], "nothing to verify"),
         (["--key", "good/key", "--log", "good/log", "--recording", "good/recording"], "belong to a bundle"),
         (["none.json", "--key", "good/key"], "bundle: there is no file none.json"),
-        (["good/bundle.json", "--key", "nokey"], "key: expected a verifier key"),
+        (
+            ["good/bundle.json", "--key", "nokey"],
+            "key: nokey is no file, and as a verifier key: expected name+id+base64",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
+from tests.vectors.build import ZSTD_VERSION
 from tests.vectors.make import render
 
 from lucid.verify.__main__ import main
@@ -42,6 +44,7 @@ def test_every_step_has_a_vector_that_fails_there() -> None:
     assert len({vector["name"] for vector in INDEX}) == len(INDEX)
 
 
+@pytest.mark.skipif(zstandard.ZSTD_VERSION != ZSTD_VERSION, reason="another zstd writes other bytes")
 def test_the_generator_makes_the_same_bytes() -> None:
     made = render()
     there = {str(path.relative_to(DATA)): path.read_bytes() for path in DATA.rglob("*") if path.is_file()}

@@ -46,13 +46,13 @@ def opening(case: BundleCase) -> str:
     statement = case.bundle.opening
     with part("the opening entry"):
         entry = LogEntry.from_bytes(case.opening_entry)
-    _agree("the entry", "is", entry.type, "the type must be", SESSION_OPENED)
-    _agree("the entry's body", "is", entry.body, "the opening statement's digest is", statement.digest())
-    _agree("the entry's session", "is", entry.session, "the opening statement says", statement.session)
-    _agree("the entry's recorder", "is", entry.recorder, "the opening statement says", statement.recorder.id)
-    _agree("the entry's sequence", "is", entry.sequence, "the opening statement says", statement.recorder.sequence)
-    _agree("the entry's closes_by", "is", entry.closes_by, "the opening statement says", statement.closes_by)
-    _agree("the entry's time", "is", entry.time, "the opening statement says", statement.opened)
+    _agree("the entry", entry.type, "the type must be", SESSION_OPENED)
+    _agree("the entry's body", entry.body, "the opening statement's digest is", statement.digest())
+    _agree("the entry's session", entry.session, "the opening statement says", statement.session)
+    _agree("the entry's recorder", entry.recorder, "the opening statement says", statement.recorder.id)
+    _agree("the entry's sequence", entry.sequence, "the opening statement says", statement.recorder.sequence)
+    _agree("the entry's closes_by", entry.closes_by, "the opening statement says", statement.closes_by)
+    _agree("the entry's time", entry.time, "the opening statement says", statement.opened)
     return f"number {entry.sequence} of {entry.recorder}, {entry.time}"
 
 
@@ -61,11 +61,11 @@ def manifest(case: BundleCase) -> str:
     body = case.bundle.manifest
     with part("the closing entry"):
         entry = LogEntry.from_bytes(case.closing_entry)
-    _agree("the entry", "is", entry.type, "the type must be", SESSION_CLOSED)
-    _agree("the entry's body", "is", entry.body, "the manifest's digest is", body.digest())
-    _agree("the entry's session", "is", entry.session, "the manifest says", body.session)
-    _agree("the entry's recorder", "is", entry.recorder, "the manifest says", body.recorder.id)
-    _agree("the entry's sequence", "is", entry.sequence, "the manifest says", body.recorder.sequence)
+    _agree("the entry", entry.type, "the type must be", SESSION_CLOSED)
+    _agree("the entry's body", entry.body, "the manifest's digest is", body.digest())
+    _agree("the entry's session", entry.session, "the manifest says", body.session)
+    _agree("the entry's recorder", entry.recorder, "the manifest says", body.recorder.id)
+    _agree("the entry's sequence", entry.sequence, "the manifest says", body.recorder.sequence)
     require(entry.time >= body.closed, f"the entry's time is {entry.time}, before the manifest's closed {body.closed}")
     return f"digest {entry.body}"
 
@@ -82,7 +82,7 @@ def agreement(case: BundleCase) -> str:
         ("sequence", begun.recorder.sequence, ended.recorder.sequence),
         ("opened", begun.opened, ended.opened),
     ):
-        _agree(f"the manifest's {name}", "is", told, "the opening statement says", announced)
+        _agree(f"the manifest's {name}", told, "the opening statement says", announced)
     require(ended.closed >= ended.opened, f"closed is {ended.closed}, before opened, {ended.opened}")
     return f"{ended.user} on {ended.host}, {ended.end.reason.value}"
 
@@ -93,9 +93,9 @@ def block(case: BundleCase) -> str:
     assert head is not None, "set in step 1"
     with part("the block"):
         found = Block.from_text(open_note(case.bundle.block, case.key))
-    _agree("the block's origin", "is", found.origin, "the checkpoint says", head.origin)
-    _agree("the block's size", "is", found.size, "the checkpoint says", head.size)
-    _agree("the block's root", "is", found.root.hex(), "the checkpoint says", head.root.hex())
+    _agree("the block's origin", found.origin, "the checkpoint says", head.origin)
+    _agree("the block's size", found.size, "the checkpoint says", head.size)
+    _agree("the block's root", found.root.hex(), "the checkpoint says", head.root.hex())
     return f"height {found.height}, {found.time}"
 
 
@@ -125,5 +125,5 @@ def _included(case: BundleCase, entry: bytes, proof: TlogProof, what: str) -> No
     )
 
 
-def _agree(left: str, verb: str, found: object, right: str, expected: object) -> None:
-    require(found == expected, f"{left} {verb} {found}, {right} {expected}")
+def _agree(left: str, found: object, right: str, expected: object) -> None:
+    require(found == expected, f"{left} is {found}, {right} {expected}")

@@ -3,6 +3,7 @@
 All other modules of this package are rules without I/O. What cannot be read at all is InvalidInput.
 """
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.crypto.note import VerifierKey
 
+_LONGEST_PATH = 1_000
 MAX_TEXT_BYTES = 1_000_000
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 
@@ -45,14 +47,20 @@ class LogSource(Protocol):
         ...
 
 
-def _size(path: Path) -> int | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        status = path.stat()
+        return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    except ValueError:
+        raise InvalidInput("a path holds a zero byte") from None
+
+
+def _size(path: Path) -> int | None:
+    status = _status(path)
+    return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def _read(path: Path, limit: int) -> bytes | None:
@@ -67,7 +75,8 @@ def _read(path: Path, limit: int) -> bytes | None:
 
 
 def _folder(path: Path, what: str) -> Path:
-    if not path.is_dir():
+    status = _status(path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
         raise InvalidInput(f"{what}: expected a folder: {path}")
     return path
 
@@ -137,19 +146,13 @@ def read_bundle(path: Path) -> bytes:
 
 def read_key(text: str) -> VerifierKey:
     """A verifier key: the vkey itself, or the name of a file that holds it."""
-    path = Path(text)
-    if "\0" not in text and len(text) < 4096 and _is_file(path):
-        text = _text(path, "key")
-    elif "+" not in text:
-        raise InvalidInput(f"key: expected a verifier key (name+id+base64), or a file that holds one: {text[:200]}")
-    return VerifierKey.parse(text.strip())
-
-
-def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        return VerifierKey.parse(text.strip())
+    except InvalidInput as error:
+        problem = error
+    if len(text) > _LONGEST_PATH or _size(Path(text)) is None:
+        raise InvalidInput(f"key: {text[:200]} is no file, and as a {problem.detail}")
+    return VerifierKey.parse(_text(Path(text), "key").strip())
 
 
 def read_identity(path: Path) -> Secret:
