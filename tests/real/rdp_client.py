@@ -1,6 +1,7 @@
 """A real client: FreeRDP under Xvfb, what its screen shows, and what went over the wire."""
 
 import contextlib
+import io
 import os
 import secrets
 import subprocess
@@ -72,8 +73,10 @@ def freerdp(display: Display, folder: Path, port: int, *options: str) -> Iterato
 
 def screenshot(display: Display, width: int, height: int) -> bytes:
     """The left upper part of the display as RGB bytes, row by row, without the pointer."""
-    command = ["import", "-window", "root", "-silent", "-crop", f"{width}x{height}+0+0", "-depth", "8", "rgb:-"]
-    return subprocess.run(command, env=display.environment, check=True, capture_output=True).stdout
+    command = ["import", "-window", "root", "-silent", "-depth", "8", "png:-"]
+    taken = subprocess.run(command, env=display.environment, check=True, capture_output=True).stdout
+    with Image.open(io.BytesIO(taken)) as image:
+        return image.convert("RGB").crop((0, 0, width, height)).tobytes()
 
 
 def save_png(rgb: bytes, width: int, height: int, path: Path) -> None:

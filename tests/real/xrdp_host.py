@@ -5,7 +5,6 @@ import fcntl
 import pwd
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -14,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SESMAN_PORT = 3350
-"""xrdp 0.9 finds its session manager through /etc/xrdp/sesman.ini alone, so this port cannot be chosen."""
+"""xrdp 0.9 finds its session manager through /etc/xrdp/sesman.ini alone. Where a mount namespace of our own can
+be had, both see our file there; otherwise this port of Debian's is used, by one test run at a time."""
+
+PRIVATE_SETTINGS = ("unshare", "--mount", "--propagation", "private")
+IN_PRIVATE = (*PRIVATE_SETTINGS, "sh", "-c", 'mount --bind "$0" /etc/xrdp/sesman.ini && exec "$@"')
 
 STARTUP = """#!/bin/sh
 xsetroot -solid '#204060'
@@ -112,12 +115,13 @@ def end_processes_of(user: str) -> None:
     wait_for(gone, "processes are gone", 5.0)
 
 
-def configure(folder: Path, port: int) -> None:
-    """Copies of Debian's settings that log into `folder` and listen on `port` of the loopback address."""
+def configure(folder: Path, port: int, sesman_port: int) -> None:
+    """Copies of Debian's settings that log into `folder`; `port` is on the loopback address."""
     run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=desktop",
         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))  # fmt: skip
     ours = {
         "port=3389": f"port=tcp://127.0.0.1:{port}",
+        f"ListenPort={SESMAN_PORT}": f"ListenPort={sesman_port}",
         "certificate=": f"certificate={folder}/cert.pem",
         "key_file=": f"key_file={folder}/key.pem",
         "LogFile=xrdp.log": f"LogFile={folder}/xrdp.log",
@@ -131,22 +135,24 @@ def configure(folder: Path, port: int) -> None:
 
 @contextlib.contextmanager
 def running_xrdp(folder: Path, startup: str = STARTUP) -> Iterator[XrdpHost]:
-    """Start the host with its files in `folder`; everything is ended and removed at the end. Needs root.
-
-    One host runs on a machine at a time (see SESMAN_PORT); others wait for it."""
+    """Start the host with its files in `folder`; everything is ended and removed at the end. Needs root."""
     sockets = Path("/run/xrdp")
     sockets.mkdir(exist_ok=True)
     shutil.chown(sockets, "xrdp", "xrdp")
-    port = free_port()
-    configure(folder, port)
+    private = subprocess.run([*PRIVATE_SETTINGS, "true"], capture_output=True).returncode == 0
+    port, sesman_port = free_port(), free_port() if private else SESMAN_PORT
+    prefix = [*IN_PRIVATE, str(folder / "sesman.ini")] if private else []
+    configure(folder, port, sesman_port)
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context((sockets / "lucid-tests.lock").open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not private:
+            lock = stack.enter_context((sockets / "lucid-tests.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         username, password = stack.enter_context(throw_away_user(startup))
-        if not listening(SESMAN_PORT):
-            stack.enter_context(child(["xrdp-sesman", "-n", "-c", str(folder / "sesman.ini")], folder / "sesman.out"))
-            wait_for(lambda: listening(SESMAN_PORT), "sesman listens")
-        server = stack.enter_context(child(["xrdp", "-n", "-c", str(folder / "xrdp.ini")], folder / "xrdp.out"))
+        if private or not listening(SESMAN_PORT):
+            sesman = [*prefix, "xrdp-sesman", "-n", "-c", str(folder / "sesman.ini")]
+            stack.enter_context(child(sesman, folder / "sesman.out"))
+            wait_for(lambda: listening(sesman_port), "sesman listens")
+        xrdp = [*prefix, "xrdp", "-n", "-c", str(folder / "xrdp.ini")]
+        stack.enter_context(child(xrdp, folder / "xrdp.out"))
         wait_for(lambda: listening(port), "xrdp listens")
         yield XrdpHost("127.0.0.1", port, username, password, folder / "xrdp.log")
-        server.send_signal(signal.SIGTERM)

@@ -14,10 +14,12 @@ from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.peer import Peer
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.services.rdp_controller.tee import Tee
+from lucid.wire.rdp import mcs
 from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.relay import Relay
 
 _CLOSE_GRACE_S = 1.0
+_GOODBYE = mcs.disconnect()
 
 
 class DesktopSession:
@@ -142,6 +144,8 @@ class DesktopSession:
             self._host.write(relayed.to_peer)
         if relayed.record:
             self._tee.add(Direction.CLIENT_TO_SERVER, relayed.record)
+        if _says_goodbye(relayed.to_peer):
+            self.end(EndReason.CLIENT_CLOSED)
         if self._relay.input_count != self._inputs:
             self._inputs = self._relay.input_count
             self._last_input = time.monotonic()
@@ -198,3 +202,10 @@ class DesktopSession:
         if not self._relay.established:
             limits.append((self._began + logon_s, EndReason.PROTOCOL_ERROR, f"no logon within {logon_s:g} s"))
         return min(limits, key=lambda limit: limit[0])
+
+
+def _says_goodbye(data: bytes) -> bool:
+    """Whether the client's last PDU is a Disconnect Provider Ultimatum, whatever its reason. That counts as its
+    leaving, because the host answers by closing first."""
+    last = data[-len(_GOODBYE) :]
+    return last[:7] == _GOODBYE[:7] and mcs.choice(last) == mcs.DISCONNECT

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 from lucid.wire.rdp.pdu import ProtocolError, pdu_length
 
@@ -32,8 +33,7 @@ class Peer(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         # A client that is gone already has no address.
         self.address = (transport.get_extra_info("peername") or ("unknown",))[0]
         if self._made is not None:
