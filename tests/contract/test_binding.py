@@ -107,7 +107,9 @@ def application(office: PostOffice) -> FastAPI:
 @asynccontextmanager
 async def serving(api: FastAPI) -> AsyncIterator[str]:
     """A real server on a free port of the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # The protocol is named so that asyncio turns Nagle's algorithm off.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(api, log_config=None, lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
