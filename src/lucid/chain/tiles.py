@@ -156,14 +156,26 @@ class TileReader:
             raise NotFound(f"the published tree has {self._size()} entries, not {size}")
 
     async def _hashes(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """The hash of each range: tiles are read first, one after the other, then all is looked up."""
         parts = [merkle.range_nodes(start, end) for start, end in ranges]
-        return [merkle.fold([await self._node(node) for node in nodes]) for nodes in parts]
+        widths: dict[tuple[int, int], int] = {}
+        for node in (node for nodes in parts for node in nodes):
+            level, number, _, end = _place(node)
+            widths[level, number] = max(end, widths.get((level, number), 0))
+        tiles = {at: await self._rows(TileName(*at, width)) for at, width in widths.items()}
 
-    async def _node(self, node: Node) -> bytes:
-        """Hash of a complete subtree: a subtree of one tile."""
-        level, index = node
-        tile_level, inside = divmod(level, TILE_BITS)
-        number, offset = divmod(index << inside, TILE_WIDTH)
-        rows = await self._rows(TileName(tile_level, number, offset + (1 << inside)))
-        at = (offset >> inside) * HASH_BYTES
-        return rows[inside][at : at + HASH_BYTES]
+        def get(node: Node) -> bytes:
+            level, number, inside, end = _place(node)
+            at = ((end >> inside) - 1) * HASH_BYTES
+            return tiles[level, number][inside][at : at + HASH_BYTES]
+
+        return [merkle.fold([get(node) for node in nodes]) for nodes in parts]
+
+
+def _place(node: Node) -> tuple[int, int, int, int]:
+    """Where a complete subtree is found: tile level and number, level inside the tile, and the number of the
+    tile's hashes up to its end."""
+    level, index = node
+    tile_level, inside = divmod(level, TILE_BITS)
+    number, offset = divmod(index << inside, TILE_WIDTH)
+    return tile_level, number, inside, offset + (1 << inside)
