@@ -114,7 +114,7 @@ def up(
 
 
 def serve(
-    name: Annotated[str, typer.Argument(help="A service of the catalog, or a store such as lucid-redis.")],
+    name: Annotated[str, typer.Argument(help="A service of the catalog, such as session-recorder.")],
     json: LogJson = False,
 ) -> None:
     """Run one service alone; what it needs is reached over HTTP.

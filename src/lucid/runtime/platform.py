@@ -1,16 +1,14 @@
 """The whole platform in one process: stores, every service of the catalog, their HTTP ports."""
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import structlog
 
-from lucid.base.errors import Conflict
+from lucid.base.clock import Clock
 from lucid.base.secret import Secret
 from lucid.catalog.keys import SERVICE_TOKEN
 from lucid.catalog.services import SERVICES
@@ -19,10 +17,11 @@ from lucid.catalog.types import Service
 from lucid.ports.access import Accounts
 from lucid.runtime.host import HttpServer, http_app
 from lucid.runtime.keyring import Keyring
+from lucid.runtime.locks import own_installation
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.stores import StoreConnections
-from lucid.runtime.wiring import Directory, build, start_order
+from lucid.runtime.wiring import Directory, build, embedded_settings, start_order
 
 P = TypeVar("P")
 _log = structlog.get_logger()
@@ -32,7 +31,8 @@ class Platform:
     """Starts the services in the order of their needs and stops them in reverse.
 
     `overrides` are settings by service name; `ephemeral` lets every port be chosen by the system, as tests
-    want it. Used as an async context manager. Raises InvalidInput for a wrong setting or a taken port,
+    want it (`settings.http_port` 0 does so for HTTP alone); `clock` is the services' clock, by default the
+    machine's. Used as an async context manager. Raises InvalidInput for a wrong setting or a taken port,
     Conflict when another process runs on the same data folder.
     """
 
@@ -43,6 +43,7 @@ class Platform:
         services: Sequence[Service] = SERVICES,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         ephemeral: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self.data = DataDir(settings.data_dir)
@@ -51,6 +52,7 @@ class Platform:
         self._services = services
         self._overrides = overrides or {}
         self._ephemeral = ephemeral
+        self._clock = clock
         self._directory = Directory()
         self._servers: list[HttpServer] = []
         self._stack = contextlib.AsyncExitStack()
@@ -83,7 +85,7 @@ class Platform:
 
     async def _start(self) -> None:
         self.data.create()
-        self._stack.enter_context(lock_data_dir(self.data))
+        self._stack.enter_context(own_installation(self.data))
         keyring = Keyring.open(self.data.keys)
         stores = await self._stack.enter_async_context(StoreConnections(self.settings, self.data, STORES))
         token = keyring.private(SERVICE_TOKEN)
@@ -95,20 +97,20 @@ class Platform:
 
         for service in start_order(self._services, STORES):
             overrides = self._settings_of(service)
-            built = await build(service, bind, keyring, self.data, overrides)
+            built = await build(service, bind, keyring, self.data, overrides, self._clock)
             await self._host(service, built.app, token)
         if Accounts in self._directory.objects:
             self.administrator_password = await self.port(Accounts).create_administrator()
         self._announce()
 
     def _settings_of(self, service: Service) -> dict[str, Any]:
-        embedded = {name: value for name, value in service.embedded.items() if not service.settings.is_set(name)}
+        embedded = embedded_settings(service)
         if self._ephemeral:
             embedded.update(dict.fromkeys(service.listens, 0))
         return {**embedded, **self._overrides.get(service.name, {})}
 
     async def _host(self, service: Service, app: Any, token: Secret) -> None:
-        port = 0 if self._ephemeral else service.embedded_port
+        port = 0 if self._ephemeral or self.settings.http_port == 0 else service.embedded_port
         server = HttpServer(http_app(service, app, token), self.settings.http_host, port)
         self._servers.append(server)
         self._stack.push_async_callback(server.stop_serving)
@@ -126,15 +128,3 @@ class Platform:
         temporary.write_text(json.dumps(state, indent=2))
         temporary.replace(path)
         self._stack.callback(path.unlink, missing_ok=True)
-
-
-@contextlib.contextmanager
-def lock_data_dir(data: DataDir) -> Any:
-    """Own the data folder while in the context. Raises Conflict when another process does."""
-    lock: Path = data.root / ".lock"
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"another lucid runs on {data.root}; stop it or use --data-dir") from None
-        yield

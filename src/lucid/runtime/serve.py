@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import structlog
 
 from lucid.base.errors import InvalidInput
@@ -13,14 +12,15 @@ from lucid.catalog.keys import SERVICE_TOKEN
 from lucid.catalog.services import SERVICES
 from lucid.catalog.stores import STORES
 from lucid.catalog.types import Service
-from lucid.drivers.http.client import connect
+from lucid.drivers.http.client import connect, new_http
 from lucid.ports.stores import Bus
 from lucid.runtime.host import HttpServer, http_app
 from lucid.runtime.keyring import Keyring
+from lucid.runtime.locks import own_service
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.stores import StoreConnections
-from lucid.runtime.wiring import build, provider_of
+from lucid.runtime.wiring import build, embedded_settings, provider_of
 
 _log = structlog.get_logger()
 
@@ -42,8 +42,9 @@ def service_named(name: str) -> Service:
 
 @contextlib.asynccontextmanager
 async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpServer]:
-    """Run the service while in the context. Raises InvalidInput, and Conflict when its folder is in use.
-    The stores must be servers that all services reach: only SQLite may be a file that they share."""
+    """Run the service while in the context. Raises InvalidInput, and Conflict when the data folder is in use by
+    another such service or a whole platform. The stores must be servers that all services reach: only SQLite may
+    be a file that they share."""
     service = service_named(name)
     data = DataDir(settings.data_dir)
     data.create()
@@ -52,23 +53,21 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
     if Bus in service.needs and not settings.redis_url.reveal():
         raise InvalidInput("LUCID_REDIS_URL: needed by a service alone, which has no Valkey of its own")
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(own_service(data, name))
         stores = await stack.enter_async_context(StoreConnections(settings, data, STORES))
-        http = await stack.enter_async_context(httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=32)))
+        http = await stack.enter_async_context(new_http())
 
         async def bind(need: type) -> Any:
             if any(need is store.provides for store in STORES):
                 return await stores.get(need)
             return connect(need, url_of(provider_of(need, SERVICES)), token, http=http)
 
-        built = await build(service, bind, keyring, data, {**service.embedded})
-        server = HttpServer(
-            http_app(service, built.app, token),
-            settings.http_host,
-            service.embedded_port if settings.http_port is None else settings.http_port,
-        )
+        built = await build(service, bind, keyring, data, embedded_settings(service))
+        port = service.embedded_port if settings.http_port is None else settings.http_port
+        server = HttpServer(http_app(service, built.app, token), settings.http_host, port)
         stack.push_async_callback(server.stop_serving)
-        await server.start_serving()
         stack.push_async_callback(built.app.stop)
         await built.app.start()
+        await server.start_serving()
         _log.info("service started", service=name, url=server.url)
         yield server

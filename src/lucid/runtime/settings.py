@@ -18,7 +18,10 @@ class RuntimeSettings(Settings):
     data_dir: Path = Field(default_factory=default_data_dir, description="folder of all data and keys")
     http_host: str = Field(default="127.0.0.1", description="address that the services' HTTP ports listen on")
     http_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="HTTP port of `lucid serve`; empty: the service's own, 0: any"
+        default=None,
+        ge=0,
+        le=65_535,
+        description="HTTP port of `lucid serve`; empty: the service's own; 0: any free one, with `lucid up` too",
     )
     mongodb_uri: Secret = Field(default=Secret(""), description="MongoDB; empty: SQLite in the data folder")
     mongodb_database: str = Field(default="lucid", description="MongoDB database")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any, get_origin
 
+from lucid.base.clock import Clock
 from lucid.base.settings import Settings
 from lucid.catalog.types import Private, Service, Store
 from lucid.drivers.disk.blobs import DiskBlobs
@@ -59,7 +60,19 @@ def load_settings(service: Service, keyring: Keyring, overrides: Mapping[str, An
     return service.settings.load(**values)
 
 
-async def build(service: Service, bind: Bind, keyring: Keyring, data: DataDir, overrides: Mapping[str, Any]) -> Built:
+def embedded_settings(service: Service) -> dict[str, Any]:
+    """The service's settings beside others on one machine, where the environment does not say otherwise."""
+    return {name: value for name, value in service.embedded.items() if not service.settings.is_set(name)}
+
+
+async def build(
+    service: Service,
+    bind: Bind,
+    keyring: Keyring,
+    data: DataDir,
+    overrides: Mapping[str, Any],
+    clock: Clock | None = None,
+) -> Built:
     """Bind the service's needs and create it."""
     settings = load_settings(service, keyring, overrides)
     bound: dict[type, Any] = {}
@@ -68,7 +81,7 @@ async def build(service: Service, bind: Bind, keyring: Keyring, data: DataDir, o
         bound[need] = driver(data.of(service.name)) if driver else await bind(need)
     module, _, function = service.entry.partition(":")
     create: Callable[[Settings, Ports], App] = getattr(importlib.import_module(module), function)
-    return Built(service, settings, create(settings, Ports(bound)))
+    return Built(service, settings, create(settings, Ports(bound, clock)))
 
 
 @dataclass

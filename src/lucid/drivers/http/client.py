@@ -24,6 +24,15 @@ ARGUMENTS_HEADER = "Lucid-Arguments"
 _ERROR_TYPE = "urn:lucid:error:"
 
 
+def new_http() -> httpx.AsyncClient:
+    """Connections to services, to be shared by many `connect` calls and closed by the caller. Their number has no
+    limit: each session that waits for its next segment holds one. Idle ones are dropped before the servers' usual
+    five seconds, so that a call never meets a connection that is just being closed. A proxy that the environment
+    names is not asked: it would see the token."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=3.0)
+    return httpx.AsyncClient(limits=limits, trust_env=False)
+
+
 def connect(port: type[P], base_url: str, token: Secret, *, http: httpx.AsyncClient | None = None) -> P:
     """The service at `base_url` as an object with the methods of `port`. Without `http` it has connections of
     its own, which its `aclose()` closes. Calls raise what the service raises, and Unavailable when it cannot
@@ -33,9 +42,7 @@ def connect(port: type[P], base_url: str, token: Secret, *, http: httpx.AsyncCli
 
 class _Remote:
     def __init__(self, port: type, base_url: str, token: Secret, http: httpx.AsyncClient | None) -> None:
-        # Idle connections are dropped before the servers' usual five seconds, so that a call never meets a
-        # connection that is just being closed.
-        self._own = None if http else httpx.AsyncClient(limits=httpx.Limits(keepalive_expiry=3.0))
+        self._own = None if http else new_http()
         for method in methods_of(port):
             setattr(self, method.name, _Call(method, base_url, token, http or cast(httpx.AsyncClient, self._own)))
 
