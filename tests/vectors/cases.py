@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from lucid.model.bundle import Bundle
 from lucid.model.entry import LogEntry
 from lucid.model.frame import encode_frames
 from lucid.model.manifest import WrappedKey
+from lucid.model.session import RecorderNumber
 
 KEYS: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "keys.json").read_text())
 OWNER_KEY = WrappedKey(recipient=KEYS["owner"]["recipient"], wrapped=KEYS["owner"]["wrapped"])
@@ -146,6 +147,13 @@ def _under(subject: Session, log: Log, opened: str, closed: str | None = None) -
     )
 
 
+ENTRY_LIES: dict[str, Any] = {"session": build.session_id(9), "recorder": "rec-nine", "sequence": 9}
+
+
+def _lying(**fields: Any) -> build.Change:
+    return lambda value: changed(value, **fields)
+
+
 def _anchoring() -> Iterator[Vector]:
     subject, log = good()
     bundle = prove(subject, log)
@@ -171,11 +179,20 @@ def _anchoring() -> Iterator[Vector]:
     yield Vector("opening-index-shifted", 2, prove(subject, log, opened=proven(opened, shifted)))
     cut = type(opening_proof)(opened_at, opening_proof.path[:-1], opening_proof.checkpoint)
     yield Vector("opening-proof-cut", 2, prove(subject, log, opened=proven(opened, cut)))
+    loose = bundle.opened.entry.replace("==", "=").rstrip("=")
+    padding = bundle.opened.entry[len(loose) :]
+    assert padding, "the entry's base64 has bits to spare"
+    loose = loose[:-1] + chr(ord(loose[-1]) + 1) + padding
+    yield Vector("opening-base64-not-canonical", 2, changed(bundle, opened=changed(bundle.opened, entry=loose)))
     bent = type(closing_proof)(closed_at, (flip(closing_proof.path[0], 0), *closing_proof.path[1:]), log.checkpoint())
     yield Vector("closing-proof-bent", 3, prove(subject, log, closed=proven(closed, bent)))
     early = before().add(closed, opened)
     yield Vector("closing-before-opening", 3, prove(subject, early))
 
+    for name, lie in ENTRY_LIES.items():
+        yield told(4, f"opening-of-another-{name}", session(change_opened_entry=_lying(**{name: lie})))
+        yield told(5, f"closing-of-another-{name}", session(change_closed_entry=_lying(**{name: lie})))
+    yield told(5, "closing-of-another-type", session(change_closed_entry=_lying(type="session.opened")))
     yield told(4, "opening-of-another-type", session(change_opened_entry=lambda e: changed(e, type="host.added")))
     yield Vector("opening-statement-forged", 4, prove(subject, log, opening=changed(bundle.opening, user="mallory")))
     yield told(4, "opening-time", session(change_opened_entry=lambda e: changed(e, time=shift_time(e.time, 1))))
@@ -185,15 +202,28 @@ def _anchoring() -> Iterator[Vector]:
     yield Vector("manifest-forged", 5, prove(subject, log, manifest=changed(bundle.manifest, user="mallory")))
     yield told(5, "closing-before-the-end", session(change_closed_entry=lambda e: changed(e, time=subject.opened)))
     other = Session(number=3, recorder="rec-two", sequence=1).closed_entry()
-    yield Vector("closing-of-another-session", 5, prove(subject, log, closed=proven(other, log.proof(5))))
-    yield told(6, "another-host", session(change_manifest=lambda m: changed(m, host="elsewhere")))
+    yield Vector("closing-swapped", 5, prove(subject, log, closed=proven(other, log.proof(5))))
+    for name, lie in (("user", "mallory"), ("host", "elsewhere"), ("policy", "0" * 64), ("opened", at(199))):
+        yield told(6, f"another-{name}", session(change_manifest=_lying(**{name: lie})))
+    number = RecorderNumber(id=ENTRY_LIES["recorder"], sequence=2)
+    later = RecorderNumber(id="rec-one", sequence=ENTRY_LIES["sequence"])
+    for name, body in (
+        ("session", {"session": ENTRY_LIES["session"]}),
+        ("recorder", {"recorder": number}),
+        ("sequence", {"recorder": later}),
+    ):
+        entry = _lying(**{name: ENTRY_LIES[name]})
+        yield told(6, f"another-{name}", session(change_manifest=_lying(**body), change_closed_entry=entry))
     yield told(6, "closed-before-opened", session(change_manifest=lambda m: changed(m, closed=at(199))))
     yield Vector("block-of-another-size", 7, changed(bundle, block=log.block(0)))
     yield Vector("block-signed-by-another", 7, changed(bundle, block=sign(log.blocks[-1].to_text(), OTHER_KEY)))
-    rooted = log.copy()
-    rooted.blocks.pop()
-    rooted.entries, tail = rooted.entries[:-2], rooted.entries[-2:]
-    yield Vector("block-of-another-root", 7, changed(bundle, block=rooted.add(*tail, root=bytes(32)).block()))
+    last = log.blocks[-1]
+    for name, block in (
+        ("root", replace(last, root=bytes(32))),
+        ("origin", replace(last, origin="elsewhere")),
+        ("size", replace(last, size=8)),
+    ):
+        yield Vector(f"block-that-says-another-{name}", 7, changed(bundle, block=sign(block.to_text(), LOG_KEY)))
 
 
 def _recording() -> Iterator[Vector]:
@@ -212,6 +242,10 @@ def _recording() -> Iterator[Vector]:
     attempt = (a.record, changed(b.record, attempt=1), c.record)
     yield Vector("chunk-attempt-altered", 8, prove(subject, log, chunks=attempt))
     yield told(8, "frames-miscounted", session(change_manifest=lambda m: changed(m, frames=m.frames + 1)))
+    counted = session(change_manifest=lambda m: changed(m, chunks=changed(m.chunks, count=4)))
+    yield told(8, "chunks-miscounted", counted)
+    shifted = [build.Chunk(changed(chunk.record, index=chunk.record.index + 1), chunk.data) for chunk in (a, b)]
+    yield told(8, "indices-shifted", session(chunks=shifted))
     backwards = [a, seal(subject.id, 1, bytes.fromhex(a.record.digest), first_us=0)]
     yield told(8, "time-goes-back", session(chunks=backwards))
 
@@ -219,6 +253,8 @@ def _recording() -> Iterator[Vector]:
     yield Vector("file-truncated", 9, recording=files | {c.record.digest: c.data[:-1]})
     yield Vector("file-bit-flipped", 9, recording=files | {b.record.digest: flip(b.data, 150, 0x10)})
     yield Vector("file-of-another-session", 9, recording=files | {b.record.digest: foreign[1].data})
+    longer = build.Chunk(changed(a.record, size=a.record.size + 1), a.data)
+    yield told(9, "file-of-another-size", session(chunks=[longer]), recording=recording([longer]))
     yield Vector("file-too-many", 9, recording=files | {foreign[0].record.digest: foreign[0].data})
 
     first = bytes.fromhex(a.record.digest)
@@ -231,8 +267,8 @@ def _recording() -> Iterator[Vector]:
         yield told(10, name, session(chunks=chunks), recording=recording(chunks))
     twice = build.Chunk(changed(a.record, index=1, first_us=a.record.last_us), a.data)
     yield told(10, "header-repeated", session(chunks=[a, twice]), recording=recording([a, twice]))
-    counted = build.Chunk(changed(a.record, frames=5), a.data)
-    yield told(10, "header-counts-otherwise", session(chunks=[counted]), recording=recording([counted]))
+    more = build.Chunk(changed(a.record, frames=5), a.data)
+    yield told(10, "header-counts-otherwise", session(chunks=[more]), recording=recording([more]))
 
 
 def _decryption() -> Iterator[Vector]:
@@ -283,7 +319,11 @@ def _log() -> Iterator[Vector]:
         lying.add(subject.opened_entry(), other_entry(2), **lies)
         yield Vector(name, 12, log=lying.files(), without_bundle=True)
     yield Vector("checkpoint-without-its-block", 12, log=log.files() | _only_checkpoint(before()))
-    yield Vector("checkpoint-of-another-root", 12, log=log.files() | {"checkpoint": _other_root(log).encode()})
+    yield Vector("block-beyond-the-checkpoint", 12, log=grown(log).files() | _only_checkpoint(log))
+    idle = before().add().add(subject.opened_entry())
+    yield Vector("block-without-entries", 12, log=idle.files(), without_bundle=True)
+    rooted = log.files() | {"checkpoint": _other_root(log).encode()}
+    yield Vector("checkpoint-of-another-root", 12, log=rooted, without_bundle=True)
     yield Vector("log-rolled-back", 12, log=before().files())
     forked = before().add(other_entry(7), other_entry(8)).add(other_entry(9), other_entry(10))
     yield Vector("log-forked", 12, log=forked.files())

@@ -27,7 +27,7 @@ def test_key_is_a_vkey_or_a_file_that_holds_one(tmp_path: Path) -> None:
     assert read_key(str(tmp_path / "key")) == key
     (tmp_path / "key").write_bytes(b"\xff")
     for text in (str(tmp_path / "key"), str(tmp_path / "none"), "", "a\0b", "a+b+c", "x" * 100_000):
-        with pytest.raises(InvalidInput, match="key|zero byte"):
+        with pytest.raises(InvalidInput, match=r"key|zero byte"):
             read_key(text)
 
 
