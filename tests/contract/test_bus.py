@@ -224,8 +224,9 @@ async def test_stop_leaves_nothing(tmp_path: Path) -> None:
         _ = valkey.pid
 
 
-async def test_a_long_folder_name_is_no_hindrance(tmp_path: Path) -> None:
-    valkey = Valkey(tmp_path / ("long" * 30))
+@pytest.mark.parametrize("name", ["long" * 30, "with space", '"quoted"', "%41#?ü"])
+async def test_no_folder_name_is_a_hindrance(tmp_path: Path, name: str) -> None:
+    valkey = Valkey(tmp_path / name)
     await valkey.start()
     bus = RedisBus(valkey.url)
     await bus.publish("topic", {})

@@ -22,8 +22,8 @@ class DiskBlobs:
     def __init__(self, root: Path) -> None:
         self._tree = DurableTree(root)
         self._root = root
-        self._clear_once = threading.Lock()
-        self._cleared = False
+        self._preparing = threading.Lock()
+        self._prepared = False
 
     async def put(self, data: bytes) -> str:
         return await in_thread(self._put, data)
@@ -31,13 +31,18 @@ class DiskBlobs:
     def _put(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         with disk_errors(f"blob {digest}"):
-            with self._clear_once:
-                if not self._cleared:
-                    self._tree.clear_temporary()
-                    self._cleared = True
+            self._prepare()
             # Written even if the file exists: it may be damaged, or not be synced yet.
             self._tree.write({self._path(digest): data})
         return digest
+
+    def _prepare(self) -> None:
+        """Before the first put: make all folders at once, so that later ones sync a file and its folder only."""
+        with self._preparing:
+            if not self._prepared:
+                self._tree.clear_temporary()
+                self._tree.make_folders(self._root, (f"{byte:02x}" for byte in range(256)))
+                self._prepared = True
 
     async def get(self, digest: str) -> bytes:
         return await in_thread(self._get, digest, self._path(digest))

@@ -11,7 +11,7 @@ import itertools
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -89,6 +89,17 @@ class DurableTree:
             folder.mkdir(mode=0o700)
         sync_folder(folder.parent)
         self._folders.add(folder)
+
+    def make_folders(self, parent: Path, names: Iterable[str]) -> None:
+        """`make_folder` for many folders side by side, with one sync."""
+        self.make_folder(parent)
+        folders = [parent / name for name in names]
+        with self._making:
+            for folder in folders:
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir(mode=0o700)
+            sync_folder(parent)
+            self._folders.update(folders)
 
     def forget_folders(self) -> None:
         """Look at the disk again before the next write: called after a folder was removed."""

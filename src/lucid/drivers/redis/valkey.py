@@ -118,6 +118,7 @@ class Valkey:
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
+            cwd=self._socket.parent,
             env={},
             start_new_session=True,  # Ctrl-C in a terminal is for the platform, which stops Valkey last
         )
@@ -146,10 +147,9 @@ class Valkey:
         return "\n".join(
             (
                 "port 0",
-                f'unixsocket "{self._socket}"',
+                f"unixsocket {self._socket.name}",
                 "unixsocketperm 600",
                 f"requirepass {self._password}",
-                f'dir "{self._folder}"',
                 'save ""',
                 "appendonly no",
                 f"maxmemory {MEMORY_MIB}mb",
