@@ -77,11 +77,28 @@ def print_json(value: Any) -> None:
 
 
 def table(*columns: str) -> Table:
-    """A table in the house style: first column plain, numbers are right-aligned by a leading '#'."""
-    made = Table(box=None, header_style="bold", pad_edge=False)
+    """A table in the house style. A leading '#' aligns a column to the right. Columns without a name, those of
+    key-value tables, fold what is too long; named ones are cut, so that a row stays a line."""
+    made = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for column in columns:
-        made.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+        name = column.removeprefix("#")
+        made.add_column(
+            name,
+            justify="right" if column.startswith("#") else "left",
+            no_wrap=bool(name),
+            overflow="ellipsis" if name else "fold",
+        )
     return made
+
+
+def time_text(time: str) -> str:
+    """A time of docs/format.md for a table: to the second, in UTC."""
+    return time[:19].replace("T", " ")
+
+
+def short_id(session: str) -> str:
+    """The first 13 characters of a session id: its time to the millisecond, enough to name it."""
+    return session[:13]
 
 
 def size_text(count: int) -> str:

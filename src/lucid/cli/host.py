@@ -11,7 +11,7 @@ from lucid.base.clock import SystemClock
 from lucid.base.errors import InvalidInput
 from lucid.base.ids import NAME_PATTERN
 from lucid.base.secret import Secret
-from lucid.cli.console import JsonOption, out, print_json, run, running_platform, table
+from lucid.cli.console import JsonOption, out, print_json, run, running_platform, table, time_text
 from lucid.model.host import Host, HostCredentials
 from lucid.ports.access import Hosts
 
@@ -82,10 +82,10 @@ def list_hosts(json: JsonOption = False) -> None:
         if not hosts:
             out.print("No hosts yet. Add one with:  lucid host add NAME ADDRESS --username USER")
             return
-        rows = table("NAME", "ADDRESS", "CERTIFICATE", "ADDED")
+        rows = table("NAME", "ADDRESS", "PINNED", "ADDED")
         for entry in hosts:
-            pin = entry.fingerprint[:16] + "…" if entry.fingerprint else "pinned at the first connection"
-            rows.add_row(entry.name, f"{entry.address}:{entry.port}", pin, entry.added[:19].replace("T", " "))
+            pin = entry.fingerprint[:16] if entry.fingerprint else "at first connection"
+            rows.add_row(entry.name, f"{entry.address}:{entry.port}", pin, time_text(entry.added))
         out.print(rows)
 
     run(work())

@@ -1,11 +1,25 @@
 """`lucid log`: the tamper-evident log."""
 
+import sys
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from lucid.cli.console import EXIT_FAILED, JsonOption, data_dir, err, out, print_json, run, running_platform, table
+from lucid.base.errors import NotFound
+from lucid.cli.console import (
+    EXIT_FAILED,
+    JsonOption,
+    data_dir,
+    err,
+    out,
+    print_json,
+    run,
+    running_platform,
+    short_id,
+    table,
+    time_text,
+)
 from lucid.model.entry import LogEntry
 from lucid.ports.log import LogStore, LogWriter
 
@@ -32,7 +46,21 @@ def status(json: JsonOption = False) -> None:
         out.print(rows)
         if state.checkpoint:
             out.print("\nCheckpoint, to keep somewhere else: it shows later that the log only grew.\n")
-            out.print(escape(state.checkpoint), highlight=False)
+            typer.echo(state.checkpoint)
+
+    run(work())
+
+
+@app.command("checkpoint")
+def checkpoint() -> None:
+    """Print the newest checkpoint alone, to be kept in a file."""
+
+    async def work() -> None:
+        async with running_platform() as platform:
+            state = await platform.port(LogWriter).status()
+        if not state.checkpoint:
+            raise NotFound("the log is empty yet")
+        sys.stdout.write(state.checkpoint)
 
     run(work())
 
@@ -67,8 +95,8 @@ def entries(
             return
         rows = table("#INDEX", "TIME", "TYPE", "SESSION", "BODY")
         for i, entry in parsed:
-            time = entry.time[:19].replace("T", " ")
-            rows.add_row(str(i), time, entry.type, entry.session or "", entry.body[:16] + "…")
+            session = short_id(entry.session) if entry.session else ""
+            rows.add_row(str(i), time_text(entry.time), entry.type, session, entry.body[:12])
         out.print(rows)
 
     run(work())

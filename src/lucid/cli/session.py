@@ -10,7 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lucid.base.errors import LucidError, NotFound
 from lucid.base.ids import SessionId
-from lucid.cli.console import JsonOption, data_dir, err, fail, out, print_json, run, running_platform, size_text, table
+from lucid.cli.console import (
+    JsonOption,
+    data_dir,
+    err,
+    fail,
+    out,
+    print_json,
+    run,
+    running_platform,
+    short_id,
+    size_text,
+    table,
+    time_text,
+)
 from lucid.cli.verify import verify_files
 from lucid.model.session import Session, SessionState
 from lucid.ports.recording import Pipeline
@@ -55,16 +68,15 @@ def list_sessions(
         if not sessions:
             out.print("No sessions yet. Record one with:  lucid demo")
             return
-        rows = table("SESSION", "USER", "HOST", "OPENED", "STATE", "END", "#FRAMES", "#RECORDED", "#STORED")
+        rows = table("SESSION", "USER", "HOST", "OPENED", "STATE", "END", "#RECORDED", "#STORED")
         for session in sessions:
             rows.add_row(
-                session.id,
+                short_id(session.id),
                 session.user,
                 session.host,
-                session.opened[:19].replace("T", " "),
+                time_text(session.opened),
                 _state(session),
                 session.end.reason if session.end else "",
-                str(session.frames),
                 size_text(session.recorded_bytes),
                 size_text(session.stored_bytes),
             )
