@@ -41,9 +41,9 @@ def status(json: JsonOption = False) -> None:
         rows.add_row("entries", f"{state.size} ({state.pending} waiting for the next block)")
         rows.add_row("block height", str(state.height))
         rows.add_row("slot", f"{state.slot_ms} ms")
-        rows.add_row("key", escape(state.key))
         rows.add_row("tiles", str(data_dir().of("block-manager")))
         out.print(rows)
+        typer.echo(f"\nKey, which auditors need from you, not from a recording:\n\n{state.key}")
         if state.checkpoint:
             out.print("\nCheckpoint, to keep somewhere else: it shows later that the log only grew.\n")
             typer.echo(state.checkpoint)

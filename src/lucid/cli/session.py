@@ -68,16 +68,15 @@ def list_sessions(
         if not sessions:
             out.print("No sessions yet. Record one with:  lucid demo")
             return
-        rows = table("SESSION", "USER", "HOST", "OPENED", "STATE", "END", "#RECORDED", "#STORED")
+        rows = table("SESSION", "USER", "HOST", "OPENED", "STATE", "END", "#STORED")
         for session in sessions:
             rows.add_row(
                 short_id(session.id),
                 session.user,
                 session.host,
-                time_text(session.opened),
+                time_text(session.opened)[:-3],
                 _state(session),
                 session.end.reason if session.end else "",
-                size_text(session.recorded_bytes),
                 size_text(session.stored_bytes),
             )
         out.print(rows)
