@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import hmac
 import ssl
+from collections.abc import Callable
 from typing import Self
 
 from lucid.base.errors import Forbidden, Unavailable
 from lucid.base.secret import Secret
-from lucid.wire.rdp.client import ClientHandshake, ClientState
+from lucid.wire.rdp.client import Button, ClientHandshake, ClientState
 from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.screen import Screen
+from lucid.wire.rdp.updates import Update
 
 _READ_BYTES = 262_144
 _GOODBYE_S = 2.0
@@ -21,12 +23,19 @@ class RdpClient:
     manager. `bytes_received` counts plaintext from the host, the handshake included."""
 
     def __init__(
-        self, handshake: ClientHandshake, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, draw: bool
+        self,
+        handshake: ClientHandshake,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        draw: bool,
+        on_update: Callable[[Update], None] | None,
     ) -> None:
         self._handshake = handshake
         self._reader = reader
         self._writer = writer
         self._draw = draw
+        self._on_update = on_update
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.bytes_received = 0
@@ -46,11 +55,12 @@ class RdpClient:
         channels: tuple[str, ...] = (),
         fingerprint: str = "",
         draw: bool = False,
+        on_update: Callable[[Update], None] | None = None,
         timeout_s: float = 30.0,
     ) -> Self:
         """Connect and log on. `token`: a ticket, sent as routing token. `fingerprint`: SHA-256 (hex) of the
-        certificate that the server must show; empty takes any. `draw`: keep `screen` up to date; otherwise
-        updates are counted only. Raises Unavailable when the server does not let the client in within
+        certificate that the server must show; empty takes any. `draw`: keep `screen` up to date;
+        `on_update` is called with each update; without either, bytes are counted only. Raises Unavailable when the server does not let the client in within
         `timeout_s`, Forbidden when it shows another certificate."""
         handshake = ClientHandshake(
             username=username,
@@ -64,7 +74,7 @@ class RdpClient:
         try:
             async with asyncio.timeout(timeout_s):
                 reader, writer = await asyncio.open_connection(address, port, limit=_READ_BYTES)
-                client = cls(handshake, reader, writer, draw=draw)
+                client = cls(handshake, reader, writer, draw=draw, on_update=on_update)
                 await client._log_on(fingerprint)
         except TimeoutError:
             raise Unavailable(f"{address}:{port}: no desktop within {timeout_s:g} s") from None
@@ -108,14 +118,15 @@ class RdpClient:
         if not data:
             raise EOFError("the server closed the connection")
         self.bytes_received += len(data)
-        if self._handshake.active and not self._draw:
+        if self._handshake.active and not self._draw and self._on_update is None:
             return
         self._writer.write(self._handshake.receive(data))
-        updates = self._handshake.take_updates()
-        if self._draw and self._handshake.active:
-            screen = self.screen = self.screen or Screen(*self._handshake.desktop)
-            for update in updates:
-                await asyncio.to_thread(screen.apply, update)
+        for update in self._handshake.take_updates():
+            if self._on_update is not None:
+                self._on_update(update)
+            if self._draw:
+                self.screen = self.screen or Screen(*self._handshake.desktop)
+                await asyncio.to_thread(self.screen.apply, update)
 
     async def _receive(self) -> None:
         try:
@@ -154,15 +165,15 @@ class RdpClient:
     async def type_text(self, text: str) -> None:
         await self._send(self._handshake.text(text))
 
-    async def click(self, x: int, y: int, *, button: str = "left") -> None:
+    async def click(self, x: int, y: int, *, button: Button = "left") -> None:
         """Move there, press and release."""
         moved = self._handshake.mouse(x, y)
         pressed = self._handshake.mouse(x, y, button=button, down=True)
         await self._send(moved + pressed + self._handshake.mouse(x, y, button=button))
 
-    async def move(self, x: int, y: int) -> None:
-        """Move the pointer."""
-        await self._send(self._handshake.mouse(x, y))
+    async def pointer(self, x: int, y: int, *, button: Button | None = None, down: bool = False) -> None:
+        """Move the pointer there; with `button` (left, right, middle) press or release it."""
+        await self._send(self._handshake.mouse(x, y, button=button, down=down))
 
     async def _send(self, data: bytes) -> None:
         self._writer.write(data)
