@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from tests.contract.small_disk import SmallDisk, mount_small_disk
 
-from lucid.base.secret import Secret
 from lucid.drivers.redis.valkey import Valkey
 
 
@@ -38,11 +37,6 @@ async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
     await server.start()
     yield server
     await server.stop()
-
-
-@pytest.fixture
-async def redis_url(valkey: Valkey) -> Secret:
-    return valkey.url
 
 
 @pytest.fixture

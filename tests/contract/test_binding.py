@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from fastapi import Depends, FastAPI
 from pydantic import Field
+from structlog.testing import capture_logs
 
 from lucid.base.errors import (
     ERRORS,
@@ -194,8 +195,9 @@ async def test_no_answer_in_time_is_unavailable(office: PostOffice, monkeypatch:
 
 async def test_a_bug_is_reported_without_its_detail(url: str) -> None:
     async with httpx.AsyncClient() as http:
-        with pytest.raises(LucidError) as caught:
+        with capture_logs() as logs, pytest.raises(LucidError) as caught:
             await remote(url, http=http).fail(slug="bug")
+    assert [entry["event"] for entry in logs] == ["unexpected error"]
     assert type(caught.value) is LucidError
     assert "must not leave" not in caught.value.detail
 

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
+from pymongo import AsyncMongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from tests.contract.small_disk import SmallDisk
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull, Unavailable
@@ -239,6 +242,35 @@ async def test_a_server_that_is_not_there_is_unavailable(monkeypatch: pytest.Mon
     with pytest.raises(InvalidInput) as caught:
         await MongoDocuments.open("mongodb://user:hunter2@host:port:1/", "test")
     assert "hunter2" not in caught.value.detail
+
+
+class Commands(CommandListener):
+    """Remembers the commands that were sent, by name."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, dict[str, Any]] = {}
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent[event.command_name] = dict(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+async def test_writes_wait_for_the_journals_of_a_majority(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = Commands()
+    monkeypatch.setattr(
+        "lucid.drivers.mongo.documents.AsyncMongoClient", partial(AsyncMongoClient, event_listeners=[commands])
+    )
+    documents = await MongoDocuments.open(mongodb_uri, f"test-{uuid.uuid4().hex}")
+    await documents.insert("things", "a", {})
+    await documents.replace("things", "a", {}, version=1)
+    await documents.delete("things", "a")
+    await documents.aclose()
+    for name in ("insert", "update", "delete"):
+        concern = commands.sent[name]["writeConcern"]
+        assert (concern["w"], concern["j"]) == ("majority", True)
 
 
 WRITER = """
