@@ -210,6 +210,7 @@ async def test_a_crash_between_any_two_writes_leaves_the_old_or_the_new_state() 
         state = await again.state()
         assert state in (before, after)
         seen.add(state.size)
+        assert sum(path.startswith("block/") for path in folder.files) == state.height + 1
         assert (await again.fsck()).problems == ()
         await grow(again, 800)
         assert (await again.fsck()).problems == ()
@@ -217,9 +218,7 @@ async def test_a_crash_between_any_two_writes_leaves_the_old_or_the_new_state() 
         # Nothing of the interrupted commit is left over.
         clean = MemoryFolder(start.files)
         await grow(await manager_of(clean), state.size, 800, 1024)
-        assert {path for path in folder.files if path.startswith("tile/")} == {
-            path for path in clean.files if path.startswith("tile/")
-        }
+        assert folder.files.keys() == clean.files.keys()
     assert seen == {500, 770}
 
 
@@ -270,9 +269,23 @@ async def test_a_start_on_missing_or_damaged_newest_files_is_refused(path: str) 
     whole = folder.files.pop(path)
     with pytest.raises(Corrupted):
         await manager_of(folder)
-    folder.files[path] = whole[:20] + bytes([whole[20] ^ 1]) + whole[21:]
-    with pytest.raises(Corrupted):
+    for damaged in (whole[:20] + bytes([whole[20] ^ 1]) + whole[21:], b""):
+        folder.files[path] = damaged
+        with pytest.raises(Corrupted):
+            await manager_of(folder)
+
+
+async def test_a_checkpoint_put_back_to_an_older_one_is_refused() -> None:
+    folder = MemoryFolder()
+    manager = await manager_of(folder)
+    await grow(manager, 256)
+    old = folder.files["checkpoint"]
+    await grow(manager, 512, 768)
+    whole = dict(folder.files)
+    folder.files["checkpoint"] = old
+    with pytest.raises(Corrupted, match="rolled back"):
         await manager_of(folder)
+    assert folder.files == whole | {"checkpoint": old}
 
 
 async def test_fsck_counts_what_it_checked() -> None:

@@ -263,6 +263,10 @@ async def test_chunks_that_the_manifest_does_not_commit_to_are_refused(platform:
         [*good[:2], good[2].model_copy(update={"size": 1})],
         [*good[:2], good[2].model_copy(update={"length": 1})],
         [*good[:2], good[2].model_copy(update={"frames": 1})],
+        [*good[:2], good[2].model_copy(update={"last_us": 3000})],
+        [*good[:2], good[2].model_copy(update={"first_us": 0})],
+        [*good[:2], good[2].model_copy(update={"first_us": 2950})],
+        [*good[:2], good[2].model_copy(update={"size": 2**27})],
     ):
         with pytest.raises(InvalidInput, match="chunks"):
             await platform.anchoring.closed(manifest=manifest(), chunks=wrong)

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from lucid.base.errors import Corrupted, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.chain import fsck
 from lucid.chain.edge import Edge, edge_paths, unfinished
 from lucid.chain.rules import follow, open_block, open_checkpoint, state_at
@@ -43,11 +43,14 @@ class BlockManager:
                 await self._refuse_lost_checkpoint()
             return
         checkpoint = open_checkpoint(note, self._verifier)
-        files = {path: await self._need(path) for path in edge_paths(checkpoint.size)}
-        edge = Edge.load(checkpoint.size, files)
+        block = await self._newest_block(checkpoint.size, checkpoint.root)
+        if await self._size_of(block.height + 2) is not None:
+            raise Corrupted(f"checkpoint: older than {block_path(block.height + 2)}: the log was rolled back")
+        edge = Edge.load(checkpoint.size, {path: await self._need(path) for path in edge_paths(checkpoint.size)})
         if edge.root() != checkpoint.root:
             raise Corrupted(f"the newest tiles do not have the root of the checkpoint (size {checkpoint.size})")
-        block = await self._newest_block(checkpoint.size, checkpoint.root)
+        # The one further block that there may be belongs to a commit that was cut off before its checkpoint.
+        await self._folder.delete(block_path(block.height + 1))
         self._edge, self._state = edge, state_at(block, note, edge)
         await self._tidy(block.size - block.entries, block.size)
         _log.info("log opened", origin=checkpoint.origin, size=checkpoint.size, height=block.height)
@@ -171,11 +174,14 @@ class BlockManager:
         return None
 
     async def _size_of(self, height: int) -> int | None:
+        path = block_path(height)
         try:
-            note = await self._folder.read(block_path(height))
+            note = (await self._folder.read(path)).decode(errors="replace")
+            return Block.from_text(split_note(note)[0]).size
         except NotFound:
             return None
-        return Block.from_text(split_note(note.decode(errors="replace"))[0]).size
+        except InvalidInput as error:
+            raise Corrupted(f"{path}: {error.detail}") from None
 
     async def inclusion(self, *, index: int, size: int) -> list[Digest]:
         return [value.hex() for value in await self._tiles.inclusion(index, size)]
