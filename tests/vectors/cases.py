@@ -121,6 +121,8 @@ def _verified() -> Iterator[Vector]:
     yield Vector("earlier-checkpoint", OK, log=GOOD, checkpoint=before().checkpoint())
     yield Vector("equal-checkpoint-without-log", OK, checkpoint=log.checkpoint())
     yield Vector("log-has-grown", OK, log=grown(log).files(), checkpoint=grown(log).checkpoint())
+    next_slot = f"block/{len(log.blocks):03d}"
+    yield Vector("slot-being-written", OK, log=log.files() | {next_slot: grown(log).files()[next_slot]})
     yield told(OK, "no-chunks", session(chunks=[]))
     retried = seal_all(subject.id, first_attempt=2)
     yield told(OK, "sealed-again", session(chunks=retried), recording=recording(retried), identity="owner")
@@ -319,7 +321,7 @@ def _log() -> Iterator[Vector]:
         lying.add(subject.opened_entry(), other_entry(2), **lies)
         yield Vector(name, 12, log=lying.files(), without_bundle=True)
     yield Vector("checkpoint-without-its-block", 12, log=log.files() | _only_checkpoint(before()))
-    yield Vector("block-beyond-the-checkpoint", 12, log=grown(log).files() | _only_checkpoint(log))
+    yield Vector("blocks-beyond-the-checkpoint", 12, log=grown(log).files() | _only_checkpoint(log))
     idle = before().add().add(subject.opened_entry())
     yield Vector("block-without-entries", 12, log=idle.files(), without_bundle=True)
     rooted = log.files() | {"checkpoint": _other_root(log).encode()}

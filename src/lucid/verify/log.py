@@ -117,14 +117,18 @@ class _BlockChain:
         self._next = self._read()
 
     def finish(self, head: Checkpoint, grown: Callable[[], bool]) -> None:
-        """The checkpoint is at the last block; blocks may come after it only if the log grew as it was read."""
+        """The checkpoint is at the last block. One more may be there, of a slot that is just being written;
+        further ones only if the log grew as it was read."""
         require(
             self._size == head.size,
             f"the last block covers {self._size} entries, the checkpoint {head.size}"
             if self._next is None
             else f"block {self.height} covers {self._next.size} entries, the checkpoint {head.size}",
         )
-        require(self._next is None or grown(), f"block {self.height} is there, but the checkpoint does not cover it")
+        require(
+            self._next is None or self._log.read(block_path(self.height + 1), MAX_NOTE_BYTES) is None or grown(),
+            f"blocks {self.height} and {self.height + 1} are there, but the checkpoint does not cover them",
+        )
         self._case.newest_block_time = self._time
 
     def _read(self) -> Block | None:
