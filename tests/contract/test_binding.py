@@ -250,8 +250,13 @@ async def test_wrong_arguments_name_the_field(url: str, content: bytes, field: s
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["type"] == "urn:lucid:error:invalid-input"
     assert (problem.get("field") or "").startswith(field or "")
-    with pytest.raises(InvalidInput):
-        await remote(url).store(label=cast(Any, None), data=b"")
+
+
+async def test_wrong_arguments_are_not_even_sent() -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(InvalidInput) as caught:
+            await remote("http://nowhere.invalid", http=http).store(label=cast(Any, None), data=b"")
+    assert caught.value.field == "label"
 
 
 async def test_retry_after_is_a_header_too(url: str) -> None:
