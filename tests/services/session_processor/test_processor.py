@@ -1,0 +1,115 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lucid.base.clock import SystemClock
+from lucid.base.errors import Corrupted, Unavailable
+from lucid.base.ids import new_session_id
+from lucid.base.secret import Secret
+from lucid.crypto import age
+from lucid.drivers.disk.blobs import DiskBlobs
+from lucid.model.canonical import NO_DIGEST, digest_of
+from lucid.model.chunk import ChunkHeader
+from lucid.model.frame import Direction, Frame, encode_frames
+from lucid.model.manifest import WrappedKey
+from lucid.ports.recording import SealJob
+from lucid.recording.journal import RecordKind, SegmentWriter
+from lucid.services.session_processor.keys import DataKeys
+from lucid.services.session_processor.service import SessionProcessor
+from lucid.services.session_processor.settings import SessionProcessorSettings
+from lucid.services.session_storage.service import SessionStorage
+from lucid.services.session_storage.settings import SessionStorageSettings
+
+IDENTITY = age.new_identity()
+DATA_KEY = bytes(range(32))
+SESSION = new_session_id()
+FRAMES = encode_frames(Frame(n, Direction.SERVER_TO_CLIENT, b"pixels" * 50) for n in range(50))
+
+
+def wrapped(identity: Secret = IDENTITY) -> WrappedKey:
+    to = age.recipient_of(identity)
+    return WrappedKey(recipient=to, wrapped=age.wrap(DATA_KEY, to))
+
+
+def job(index: int, key: WrappedKey) -> SealJob:
+    return SealJob(
+        session=SESSION, segment=index, complete=True, index=index, attempt=0, previous=NO_DIGEST, platform_key=key
+    )
+
+
+class Segments:
+    """A Recorder that has segments 0, 1, 2, … of the same frames; number 9 has none."""
+
+    def __init__(self) -> None:
+        self.reading = self.most_reading = 0
+
+    async def read_segment(self, *, session: str, number: int) -> bytes:
+        self.reading += 1
+        self.most_reading = max(self.most_reading, self.reading)
+        await asyncio.sleep(0.005)
+        self.reading -= 1
+        writer = SegmentWriter(DATA_KEY, session, number)
+        frames = writer.record(RecordKind.FRAMES, FRAMES) if number != 9 else b""
+        return frames + writer.record(RecordKind.SEGMENT_END, b"")
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> SessionStorage:
+    return SessionStorage(SessionStorageSettings(), blobs=DiskBlobs(tmp_path))
+
+
+def processor(storage: SessionStorage, segments: Segments, identity: Secret = IDENTITY) -> SessionProcessor:
+    settings = SessionProcessorSettings(platform_identity=identity, jobs=2)
+    return SessionProcessor(settings, recorder=segments, storage=storage, clock=SystemClock())  # type: ignore[arg-type]
+
+
+async def test_a_segment_becomes_a_stored_chunk(storage: SessionStorage) -> None:
+    chunk = await processor(storage, Segments()).seal(job=job(3, wrapped()))
+    assert chunk is not None
+    data = await storage.get(digest=chunk.digest)
+    assert (chunk.digest, chunk.size) == (digest_of(data), len(data))
+    assert ChunkHeader.from_bytes(data).frames == chunk.frames == 50
+    assert chunk.length == len(FRAMES)
+
+
+async def test_a_segment_without_frames_is_stored_nowhere(storage: SessionStorage) -> None:
+    assert await processor(storage, Segments()).seal(job=job(9, wrapped())) is None
+    assert (await storage.usage()).chunks == 0
+
+
+async def test_jobs_at_the_same_time_are_bounded(storage: SessionStorage) -> None:
+    segments = Segments()
+    service, key = processor(storage, segments), wrapped()
+    await asyncio.gather(*(service.seal(job=job(n, key)) for n in range(8)))
+    assert segments.most_reading == 2
+    assert (await storage.usage()).chunks == 8
+
+
+async def test_a_key_of_another_platform_is_no_corruption(storage: SessionStorage) -> None:
+    service = processor(storage, Segments(), age.new_identity())
+    with pytest.raises(Unavailable, match="the journal's key is wrapped to age1"):
+        await service.seal(job=job(0, wrapped()))
+
+
+async def test_a_key_that_does_not_open_is(storage: SessionStorage) -> None:
+    damaged = wrapped().model_copy(update={"wrapped": "AAAA"})
+    with pytest.raises(Corrupted):
+        await processor(storage, Segments()).seal(job=job(0, damaged))
+
+
+async def test_keys_are_kept_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turned(SystemClock):
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            return self.seconds
+
+    clock = Turned()
+    keys, key = DataKeys(IDENTITY, clock), wrapped()
+    assert await keys.unwrap(key) == DATA_KEY
+    monkeypatch.setattr(age, "unwrap", lambda *_: b"unwrapped again")
+    clock.seconds = 59
+    assert await keys.unwrap(key) == DATA_KEY
+    clock.seconds = 61
+    assert await keys.unwrap(key) == b"unwrapped again"
