@@ -31,7 +31,8 @@ from lucid.services.block_manager.service import BlockManager
 from lucid.services.blockchain_engine.service import BlockchainEngine
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
 
-PACE = 1500
+GOAL = 1500
+PACE = 1550
 SECONDS = 15
 BURST = 20_000
 CLIENTS = 256
@@ -73,6 +74,7 @@ async def _rates(root: Path) -> tuple[list[Row], list[Row]]:
         return await _paced(engine, manager, signer), await _burst(engine)
     finally:
         await engine.stop()
+        await manager.stop()
 
 
 async def _paced(engine: BlockchainEngine, manager: BlockManager, signer: SignerKey) -> list[Row]:
@@ -104,7 +106,7 @@ async def _paced(engine: BlockchainEngine, manager: BlockManager, signer: Signer
             await asyncio.sleep(max(0.0, began + number / PACE - time.perf_counter()))
             group.create_task(submit(number))
     return [
-        at_least("durable entries a second, submitted at a steady pace", len(durable) / (last - began), PACE - 1),
+        at_least("durable entries a second, submitted at a steady pace", len(durable) / (last - began), GOAL),
         Row("from submission to durable, median and p99", f"{_ms(durable, 50)}, {_ms(durable, 99)}"),
         Row("from submission to a proof that verifies, median", _ms(proved, 50)),
         at_most("the same, p99", _percentile(proved, 99), 2, " s"),
@@ -122,7 +124,7 @@ async def _burst(engine: BlockchainEngine) -> list[Row]:
     began = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     rate = BURST / (time.perf_counter() - began)
-    return [at_least(f"durable entries a second, {CLIENTS} clients without pause", rate, PACE)]
+    return [at_least(f"durable entries a second, {CLIENTS} clients without pause", rate, GOAL)]
 
 
 async def _million(root: Path) -> list[Row]:

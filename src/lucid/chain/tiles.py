@@ -157,19 +157,17 @@ class TileReader:
 
     async def _hashes(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         """The hash of each range: tiles are read first, one after the other, then all is looked up."""
-        parts = [merkle.range_nodes(start, end) for start, end in ranges]
+        parts = [[_place(node) for node in merkle.range_nodes(start, end)] for start, end in ranges]
         widths: dict[tuple[int, int], int] = {}
-        for node in (node for nodes in parts for node in nodes):
-            level, number, _, end = _place(node)
+        for level, number, _, end in (place for places in parts for place in places):
             widths[level, number] = max(end, widths.get((level, number), 0))
         tiles = {at: await self._rows(TileName(*at, width)) for at, width in widths.items()}
 
-        def get(node: Node) -> bytes:
-            level, number, inside, end = _place(node)
+        def get(level: int, number: int, inside: int, end: int) -> bytes:
             at = ((end >> inside) - 1) * HASH_BYTES
             return tiles[level, number][inside][at : at + HASH_BYTES]
 
-        return [merkle.fold([get(node) for node in nodes]) for nodes in parts]
+        return [merkle.fold([get(*place) for place in places]) for places in parts]
 
 
 def _place(node: Node) -> tuple[int, int, int, int]:

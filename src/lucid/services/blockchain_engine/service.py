@@ -49,7 +49,7 @@ class BlockchainEngine:
         )
         self._state = TreeState()
         self._stamps = Stamps(clock)
-        self._grown = asyncio.Condition()
+        self._grown = asyncio.Event()
         self._halted = "blockchain-engine has not started"
         self._tasks = Tasks(PROPOSER)
 
@@ -97,8 +97,9 @@ class BlockchainEngine:
 
     async def included(self, *, index: int, wait_s: float) -> str:
         try:
-            async with asyncio.timeout(wait_s), self._grown:
-                await self._grown.wait_for(lambda: self._state.size > index)
+            async with asyncio.timeout(wait_s):
+                while self._state.size <= index:
+                    await self._grown.wait()
         except TimeoutError:
             raise Unavailable(f"entry {index} is not published yet", retry_after_s=1) from None
         return self._state.checkpoint
@@ -146,9 +147,9 @@ class BlockchainEngine:
                 attempt += 1
         if state.checkpoint != slot.checkpoint:
             raise Conflict("block-manager published another checkpoint than it was given")
-        async with self._grown:
-            self._state = state
-            self._grown.notify_all()
+        self._state = state
+        self._grown.set()
+        self._grown = asyncio.Event()
         await self._forget(state.size)
 
     async def _forget(self, size: int) -> None:
