@@ -81,6 +81,16 @@ async def test_concurrent_openings_have_different_numbers(recorder: SessionRecor
     assert sorted(start.recorder.sequence for start in starts) == list(range(1, 11))
 
 
+async def test_a_cancelled_opening_keeps_its_number(recorder: SessionRecorder) -> None:
+    call = asyncio.create_task(recorder.open(session=SESSION, playback=False))
+    while not recorder._numbering.locked():  # noqa: ASYNC110 - the moment at which the number is being written
+        await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+    assert (await recorder.start_of(session=SESSION)).recorder.sequence == 1
+    assert (await recorder.open(session=new_session_id(), playback=False)).recorder.sequence == 2
+
+
 async def test_one_session_is_recorded_once(recorder: SessionRecorder) -> None:
     await recorder.open(session=SESSION, playback=False)
     with pytest.raises(Conflict, match="is being recorded already"):

@@ -44,6 +44,7 @@ class SessionRecorder:
         self._recordings: dict[str, Recording] = {}
         self._state: RecorderState | None = None
         self._numbering = asyncio.Lock()
+        self._beginning: asyncio.Future[RecordingStart] | None = None
         self._platform_recipient = age.recipient_of(settings.platform_identity)
 
     async def start(self) -> None:
@@ -88,6 +89,13 @@ class SessionRecorder:
             )
         data_key = aead.new_key()
         platform_key, keys = await asyncio.to_thread(self._wrap, data_key, playback)
+        # A caller that is cancelled does not cancel this: a write that goes on in its thread could overtake the next.
+        self._beginning = asyncio.ensure_future(self._begin(session, data_key, platform_key, keys))
+        return await asyncio.shield(self._beginning)
+
+    async def _begin(
+        self, session: str, data_key: bytes, platform_key: WrappedKey, keys: tuple[WrappedKey, ...]
+    ) -> RecordingStart:
         async with self._numbering:
             state = await self._known_state()
             if session in self._recordings:
