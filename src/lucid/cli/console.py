@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Coroutine
 from contextlib import asynccontextmanager
@@ -94,6 +95,15 @@ def table(*columns: str) -> Table:
 def time_text(time: str) -> str:
     """A time of docs/format.md for a table: to the second, in UTC."""
     return time[:19].replace("T", " ")
+
+
+def command_name(data: "DataDir") -> str:
+    """How the user can type this command: by its path if it is not on PATH, with the data folder if it is not
+    the default one."""
+    from lucid.runtime.paths import default_data_dir
+
+    name = "lucid" if shutil.which("lucid") else str(Path(sys.argv[0]).absolute())
+    return name if data.root == default_data_dir() else f"{name} --data-dir {data.root}"
 
 
 def short_id(session: str) -> str:

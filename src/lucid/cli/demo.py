@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lucid.cli.console import data_dir, err, out, run, running_platform, size_text, table
+from lucid.cli.console import command_name, data_dir, err, out, run, running_platform, size_text, table
 
 if TYPE_CHECKING:
     from lucid.runtime.demo import DemoResult
@@ -27,17 +27,25 @@ def _results(result: "DemoResult") -> None:
     mark = "[green]✓ verified[/green]" if result.verified else "[red]✗ not verified[/red]"
     rows.add_row("proof", f"{mark} offline in {result.verify_ms:.0f} ms, {result.steps} steps")
     if result.picture:
-        rows.add_row("last picture", str(result.picture))
+        rows.add_row("picture", "last-picture.png, beside the exported files")
     out.print(Panel(rows, title="Recorded, sealed, anchored, verified", title_align="left", expand=False))
 
 
-def _next_steps(result: "DemoResult") -> None:
+def _next_steps(result: "DemoResult", data: "DataDir") -> None:
+    lucid = command_name(data)
+    steps = (
+        ("check the recording yourself; then change a byte of a chunk and try again:", f"cd {result.export.folder}"),
+        ("", f"{lucid} verify bundle.json --recording chunks --key log.key"),
+        ("every recording:", f"{lucid} session ls"),
+        ("record your own desktop, in another terminal:", f"{lucid} host add office 192.0.2.7 --username me"),
+        ("", f"{lucid} connect office"),
+    )
     out.print("\nNext:")
-    out.print(f"  lucid verify {result.export.bundle} --recording {result.export.chunks} --key {result.export.key}")
-    out.print("                                    check the recording yourself; change a byte and try again")
-    out.print("  lucid session ls                  every recording")
-    out.print("  lucid host add office 192.0.2.7 --username me")
-    out.print("  lucid connect office              a ticket for your own RDP client; what it shows is recorded")
+    for what, command in steps:
+        if what:
+            out.print(f"  {what}", style="dim")
+        out.print(f"    {command}", soft_wrap=True, highlight=False)
+    out.print()
 
 
 async def show_demo(platform: "PortSource", data: "DataDir", pid: int) -> bool:
@@ -55,7 +63,7 @@ async def show_demo(platform: "PortSource", data: "DataDir", pid: int) -> bool:
 
         result = await play_demo(platform, data, pid, show)
     _results(result)
-    _next_steps(result)
+    _next_steps(result, data)
     return result.verified
 
 
