@@ -1,26 +1,33 @@
-"""The line of data, from frames to a manifest, without a socket or a disk. A good first thing to read.
+"""The whole line of data, without a socket or a disk. A good first thing to read.
 
-Frame -> record -> Segment -> seal -> SealedChunk -> store -> StoredChunk -> Manifest
+Frame -> record -> Segment -> seal -> SealedChunk -> store -> StoredChunk
+      -> anchor -> Manifest -> append -> Block + Checkpoint -> prove -> Proof -> verify
 """
 
 import os
 
-from zstandard import ZstdDecompressor
-
 from lucid.base.clock import SystemClock
 from lucid.base.ids import new_session_id
-from lucid.crypto import aead, age
+from lucid.chain.rules import form_slot
+from lucid.chain.session_entries import closing_entry, opening_entry, prove_entry
+from lucid.crypto import age
+from lucid.crypto.merkle import leaf_hash
+from lucid.crypto.note import SignerKey, open_note
+from lucid.model.bundle import Bundle
 from lucid.model.canonical import NO_DIGEST, digest_of
-from lucid.model.chunk import HEADER_BYTES, ChunkHeader
 from lucid.model.frame import Direction, Frame, decode_frames, encode_frames
 from lucid.model.manifest import WrappedKey
 from lucid.model.policy import Policy
 from lucid.model.session import EndReason, RecorderNumber, SessionEnd, SessionState
+from lucid.model.tlog import Checkpoint
+from lucid.ports.log import TreeState
 from lucid.ports.recording import RecordingStart, SealJob
 from lucid.recording.journal import RecordKind, SegmentWriter
 from lucid.recording.lifecycle import SessionRecord
 from lucid.recording.manifest import build_manifest, closing_time, opening_statement
+from lucid.recording.reading import data_key_of, open_chunk
 from lucid.recording.sealing import seal_segment
+from lucid.verify.verifier import verify_bundle
 
 FRAMES = [
     Frame(0, Direction.EVENT, b'{"event":"start","height":600,"protocol":"rdp","width":800}'),
@@ -29,7 +36,7 @@ FRAMES = [
 ]
 
 
-def test_a_recording_from_its_first_frame_to_its_manifest() -> None:
+def test_a_recording_from_its_first_frame_to_its_proof() -> None:
     # The recorder gives the session a number and a key, and wraps the key for the platform and the owner.
     session, data_key = new_session_id(), os.urandom(32)
     owner, platform = age.new_identity(), age.new_identity()
@@ -71,10 +78,31 @@ def test_a_recording_from_its_first_frame_to_its_manifest() -> None:
     record = record.recording(opened_index=0).ended(SessionEnd(reason=EndReason.CLIENT_CLOSED), SystemClock().now())
     manifest = build_manifest(record.sealed([chunk]), [chunk])
     assert (manifest.frames, manifest.duration_us, manifest.chunks.count) == (3, 250_000, 1)
-    assert (manifest.session, manifest.recorder) == (statement.session, statement.recorder)
+
+    # The log takes an entry for each, and publishes them under a signed block and checkpoint.
+    log_key = SignerKey.generate("lucid.example/log")
+    entries = [
+        opening_entry(statement, actor="session-pipeline").to_bytes(),
+        closing_entry(manifest, now=SystemClock().now(), actor="session-pipeline").to_bytes(),
+    ]
+    slot = form_slot(TreeState(), entries, time=SystemClock().now(), signer=log_key, proposer="blockchain-engine")
+    tree = Checkpoint.from_text(open_note(slot.checkpoint, log_key.verifier))
+
+    # The bundle proves that both are in the log; with two entries, the path of each is the other's hash.
+    opening, closing = (
+        prove_entry(entry, index, [leaf_hash(entries[1 - index])], tree, slot.checkpoint)
+        for index, entry in enumerate(entries)
+    )
+    bundle = Bundle(
+        manifest=manifest, opening=statement, chunks=(chunk,), opened=opening, closed=closing, block=slot.block
+    )
+
+    # Anybody verifies it with the log's key alone; a manifest that was touched is refused, and where.
+    assert verify_bundle(bundle.to_bytes(), log_key.verifier).verified
+    forged = bundle.model_copy(update={"manifest": manifest.model_copy(update={"user": "mallory"})})
+    failure = verify_bundle(forged.to_bytes(), log_key.verifier).failure
+    assert failure is not None
+    assert (failure.number, failure.name) == (5, "manifest")
 
     # Years later, the owner's identity alone opens the recording.
-    key = age.unwrap(manifest.keys[0].wrapped, owner)
-    header = ChunkHeader.from_bytes(sealed.data)
-    compressed = aead.open(key, header.nonce(), sealed.data[HEADER_BYTES:], sealed.data[:HEADER_BYTES])
-    assert list(decode_frames(ZstdDecompressor().decompress(compressed))) == FRAMES
+    assert list(decode_frames(open_chunk(data_key_of(manifest, owner), sealed.data))) == FRAMES

@@ -1,18 +1,16 @@
 """Opening and closing entries of sessions, other acts, and proof bundles."""
 
 import asyncio
-import base64
 
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound
+from lucid.base.errors import Conflict, InvalidInput, NotFound
 from lucid.base.ids import Name, SessionId
-from lucid.crypto.merkle import leaf_hash, verify_inclusion
+from lucid.chain.session_entries import closing_entry, opening_entry, prove_entry
 from lucid.crypto.note import VerifierKey, open_note
-from lucid.crypto.proof import TlogProof
 from lucid.model.bundle import Bundle, ProvenEntry
 from lucid.model.canonical import canonical_json, digest_of, first_problem
 from lucid.model.chunk import ChunkRecord
-from lucid.model.entry import SESSION_CLOSED, SESSION_OPENED, LogEntry
+from lucid.model.entry import LogEntry
 from lucid.model.manifest import Manifest, OpeningStatement
 from lucid.model.tlog import Checkpoint
 from lucid.ports.log import DataChain, LogStore, LogWriter
@@ -46,16 +44,8 @@ class SessionAnchoring:
         self._actor = actor
 
     async def opened(self, *, statement: OpeningStatement) -> int:
-        entry = LogEntry(
-            type=SESSION_OPENED,
-            time=statement.opened,
-            actor=self._actor,
-            body=await self._bodies.put(body=statement.to_bytes()),
-            session=statement.session,
-            recorder=statement.recorder.id,
-            sequence=statement.recorder.sequence,
-            closes_by=statement.closes_by,
-        )
+        await self._bodies.put(body=statement.to_bytes())
+        entry = opening_entry(statement, actor=self._actor)
         anchored = await self._memory.settle(
             OPENINGS, statement.session, lambda: Anchored(entry=entry.to_bytes().decode())
         )
@@ -66,21 +56,13 @@ class SessionAnchoring:
     async def closed(self, *, manifest: Manifest, chunks: list[ChunkRecord]) -> int:
         await asyncio.to_thread(check_chunks, manifest, chunks)
         await self._check_opened(manifest)
-        body = await self._bodies.put(body=manifest.to_bytes())
+        await self._bodies.put(body=manifest.to_bytes())
         listed = await self._bodies.put(body=await asyncio.to_thread(encode_chunks, chunks))
-        entry = LogEntry(
-            type=SESSION_CLOSED,
-            time=max(self._clock.now(), manifest.closed),
-            actor=self._actor,
-            body=body,
-            session=manifest.session,
-            recorder=manifest.recorder.id,
-            sequence=manifest.recorder.sequence,
-        )
+        entry = closing_entry(manifest, now=self._clock.now(), actor=self._actor)
         anchored = await self._memory.settle(
             CLOSINGS, manifest.session, lambda: Anchored(entry=entry.to_bytes().decode(), chunks=listed)
         )
-        if (anchored.parsed().body, anchored.chunks) != (body, listed):
+        if (anchored.parsed().body, anchored.chunks) != (entry.body, listed):
             raise Conflict(f"session {manifest.session} was closed with another manifest or chunk list")
         return await self._send(CLOSINGS, manifest.session, anchored)
 
@@ -123,12 +105,8 @@ class SessionAnchoring:
         return await asyncio.to_thread(bundle.to_bytes)
 
     async def _prove(self, entry: bytes, index: int, tree: Checkpoint, checkpoint: str) -> ProvenEntry:
-        """The entry with its proof, which is checked first: nothing leaves that would not verify."""
         path = [bytes.fromhex(value) for value in await self._store.inclusion(index=index, size=tree.size)]
-        if not verify_inclusion(leaf_hash(entry), index, tree.size, path, tree.root):
-            raise Corrupted(f"entry {index} of the log is not the one that was acknowledged")
-        proof = TlogProof(index, tuple(path), checkpoint)
-        return ProvenEntry(entry=base64.b64encode(entry).decode(), proof=proof.to_text())
+        return prove_entry(entry, index, path, tree, checkpoint)
 
     async def act(self, *, type: str, subject: dict[str, str], session: SessionId | None = None) -> LogEntry:
         time = self._clock.now()
