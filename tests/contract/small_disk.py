@@ -38,4 +38,5 @@ def mount_small_disk(path: Path, *, mib: int) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(path)
     finally:
-        subprocess.run(["umount", path], check=True)
+        # Lazily: a test that failed may still hold a file open.
+        subprocess.run(["umount", "--lazy", path], check=True)
