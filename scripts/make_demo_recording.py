@@ -73,7 +73,8 @@ def main() -> None:
         recording, rgb = asyncio.run(record(host))
     data = recording.to_bytes()
     DEMO.write_bytes(data)
-    print(f"{DEMO.name}: {len(recording.frames)} updates, {recording.duration_s:.1f} s, {len(data):,} bytes")
+    summary = f"{DEMO.name}: {len(recording.frames)} updates, {recording.duration_s:.1f} s, {len(data):,} bytes"
+    sys.stdout.write(summary + "\n")
     if len(sys.argv) > 1:
         Image.frombytes("RGB", (WIDTH, HEIGHT), rgb).save(sys.argv[1])
 

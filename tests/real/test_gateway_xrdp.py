@@ -66,12 +66,16 @@ class RealGateway:
     async def still(self, display: Display) -> None:
         """Return once the terminal is shown and nothing was recorded for a second."""
         async with asyncio.timeout(30):
-            while (await asyncio.to_thread(screenshot, display, WIDTH, HEIGHT)).count(WHITE) < TERMINAL_PIXELS:
+            while not await asyncio.to_thread(self._shows_terminal, display):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             seen = -1
             while (now := self._recorded_bytes()) != seen:
                 seen = now
                 await asyncio.sleep(1)
+
+    @staticmethod
+    def _shows_terminal(display: Display) -> bool:
+        return screenshot(display, WIDTH, HEIGHT).count(WHITE) > TERMINAL_PIXELS
 
     def _recorded_bytes(self) -> int:
         return len(self.recorder.data.get(self.pipeline.opened[-1], b"")) if self.pipeline.opened else 0
@@ -123,13 +127,18 @@ async def test_the_recording_equals_the_client_s_screen(
     assert (await gateway.pipeline.last_end()).reason is EndReason.CLIENT_CLOSED
     assert logged(gateway.log, "session ended")[0][0] == "client-closed"
     recorded = bytes(gateway.recorder.data[gateway.pipeline.opened[-1]])
-    files = {path.name: path.read_bytes() for path in client_folder.iterdir() if path.is_file()}
+    files = await asyncio.to_thread(read_all, client_folder)
     assert len(dump.read_bytes()) > 50_000
     for where, data in {**files, "recording": recorded, "log": str(gateway.log).encode()}.items():
         for form in ("utf-8", "utf-16-le"):
             assert xrdp_host.password.encode(form) not in data, f"the password is in the {where}"
     assert ticket.encode() not in recorded
     assert ticket not in str(gateway.log)
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    """Every file in the folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 async def test_a_ticket_as_user_name_cookie_is_enough(
@@ -151,12 +160,12 @@ async def test_keys_reach_the_terminal_and_the_recording(
         "127.0.0.1", gateway.port, token=gateway.ticket(), width=WIDTH, height=HEIGHT, draw=True
     ) as client:
         async with asyncio.timeout(30):
-            while client.screen is None or client.screen.rgb().count(WHITE) < TERMINAL_PIXELS:
+            while client.screen is None or client.screen.rgb().count(WHITE) < TERMINAL_PIXELS:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             await client.click(200, 200)
             before = client.screen.rgb()
             await client.type_text("seq 100 200\n")
-            while client.screen.rgb().count(BLACK) < before.count(BLACK) + 100:
+            while client.screen.rgb().count(BLACK) < before.count(BLACK) + 100:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     assert (await gateway.pipeline.last_end()).reason is EndReason.CLIENT_CLOSED
     assert client.screen.rgb() == await asyncio.to_thread(lambda: gateway.recorded_screen().rgb())

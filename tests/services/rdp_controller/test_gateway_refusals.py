@@ -155,12 +155,17 @@ async def test_truncated_slow_and_closing_clients(make_bench: MakeBench) -> None
     writer.close()
     assert await refusal(bench, 2) == ("client-closed", "before its connection request")
     reader, writer = await asyncio.open_connection("127.0.0.1", await bench.port())
-    for byte in REQUEST[:20]:
+    dripping = asyncio.create_task(_drip(writer, REQUEST[:-1]))
+    assert await reader.read() == b""
+    dripping.cancel()
+    assert (await refusal(bench, 3))[0] == "handshake-timeout"
+    writer.transport.abort()
+
+
+async def _drip(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for byte in data:
         writer.write(bytes((byte,)))
         await asyncio.sleep(0.02)
-    assert await reader.read() == b""
-    assert (await refusal(bench, 3))[0] == "handshake-timeout"
-    writer.close()
 
 
 async def test_half_open_connections_are_bounded_and_leave_nothing(make_bench: MakeBench) -> None:
@@ -179,13 +184,14 @@ async def test_half_open_connections_are_bounded_and_leave_nothing(make_bench: M
             half_open.connect_ex(address)
             sockets.append(half_open)
         await asyncio.sleep(0.05)
-        assert len(asyncio.all_tasks()) <= tasks + 201
+        served = [task for task in asyncio.all_tasks() if task.get_name().startswith("rdp-controller:")]
+        assert len(served) <= 200
         for number, half_open in enumerate(sockets):
             if number % 2:  # half of them go with a reset
                 half_open.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             half_open.close()
-    await settle(lambda: len(logged(bench.log, "connection refused")) >= 10_000, 20)
-    await settle(lambda: len(asyncio.all_tasks()) <= tasks and open_files() <= files, 10)
+    await settle(lambda: len(asyncio.all_tasks()) <= tasks and open_files() <= files, 20)
+    assert len(logged(bench.log, "connection refused")) > 5_000, "the kernel drops some before they are accepted"
     reasons = {reason for reason, _ in logged(bench.log, "connection refused")}
     assert reasons <= {"too-many-connections", "client-closed", "handshake-timeout"}
     async with await bench.connect() as client:

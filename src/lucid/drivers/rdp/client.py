@@ -59,9 +59,9 @@ class RdpClient:
         timeout_s: float = 30.0,
     ) -> Self:
         """Connect and log on. `token`: a ticket, sent as routing token. `fingerprint`: SHA-256 (hex) of the
-        certificate that the server must show; empty takes any. `draw`: keep `screen` up to date;
-        `on_update` is called with each update; without either, bytes are counted only. Raises Unavailable when the server does not let the client in within
-        `timeout_s`, Forbidden when it shows another certificate."""
+        certificate that the server must show; empty takes any. `draw`: keep `screen` up to date; `on_update`
+        is called with each update; without either, bytes are counted only. Raises Unavailable when the server
+        does not let the client in within `timeout_s`, Forbidden when it shows another certificate."""
         handshake = ClientHandshake(
             username=username,
             password=password or Secret(""),
