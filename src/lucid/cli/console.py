@@ -78,16 +78,16 @@ def print_json(value: Any) -> None:
 
 
 def table(*columns: str) -> Table:
-    """A table in the house style. A leading '#' aligns a column to the right. Columns without a name, those of
-    key-value tables, fold what is too long; named ones are cut, so that a row stays a line."""
+    """A table in the house style. A leading '#' aligns a column to the right. The last column folds what is too
+    long; in the others a row stays a line."""
     made = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
-    for column in columns:
-        name = column.removeprefix("#")
+    for place, column in enumerate(columns, 1):
+        last = place == len(columns)
         made.add_column(
-            name,
+            column.removeprefix("#"),
             justify="right" if column.startswith("#") else "left",
-            no_wrap=bool(name),
-            overflow="ellipsis" if name else "fold",
+            no_wrap=not last,
+            overflow="fold" if last else "ellipsis",
         )
     return made
 
