@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from PIL import Image
-from tests.real.xrdp_host import XrdpHost, running_xrdp
 
 from lucid.base.secret import Secret
 from lucid.drivers.rdp import DEMO
@@ -20,6 +19,7 @@ from lucid.drivers.rdp.client import RdpClient
 from lucid.drivers.rdp.recording import Recording
 from lucid.model.frame import Direction, Frame
 from lucid.wire.rdp.updates import BitmapUpdate, Update, fast_path_update
+from tests.real.xrdp_host import XrdpHost, running_xrdp
 
 WIDTH, HEIGHT = 800, 600
 SECONDS = 10.0

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.chain.memory_folder import MemoryFolder
 
 from lucid.base.errors import Corrupted, StorageFull
 from lucid.chain.wal import Wal, decode_batches, encode_batch
+from tests.chain.memory_folder import MemoryFolder
 
 FIRST = "wal/0000000000000000"
 

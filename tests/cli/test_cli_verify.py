@@ -4,10 +4,10 @@ import json
 
 import pytest
 import typer
-from tests.verify.test_vectors import DATA
 from typer.testing import CliRunner
 
 from lucid.cli.verify import verify
+from tests.verify.test_vectors import DATA
 
 GOOD = ["good/bundle.json", "--key", "good/key", "--recording", "good/recording", "--log", "good/log"]
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.small_disk import SmallDisk, mount_small_disk
 
 from lucid.drivers.redis.valkey import Valkey
+from tests.contract.small_disk import SmallDisk, mount_small_disk
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contract.small_disk import SmallDisk
 
 from lucid.base.errors import Corrupted, InvalidInput, NotFound, StorageFull
 from lucid.drivers.disk import durable
 from lucid.drivers.disk.blobs import DiskBlobs
+from tests.contract.small_disk import SmallDisk
 
 
 @pytest.fixture

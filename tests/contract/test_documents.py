@@ -15,12 +15,12 @@ from typing import Any, Protocol, cast
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
-from tests.contract.small_disk import SmallDisk
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull, Unavailable
 from lucid.drivers.mongo.documents import MongoDocuments
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.ports.stores import Documents
+from tests.contract.small_disk import SmallDisk
 
 
 class Driver(Documents, Protocol):

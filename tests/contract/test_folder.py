@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.contract.small_disk import SmallDisk
 
 from lucid.base.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
 from lucid.drivers.disk import durable
 from lucid.drivers.disk.folder import DiskFolder
+from tests.contract.small_disk import SmallDisk
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import httpx
-from tests.flow.conftest import PASSWORD, USERNAME, connect, desktop
-from tests.paintings import paintings
 
 from lucid.catalog.keys import OWNER_IDENTITY
 from lucid.catalog.services import SERVICES
@@ -18,6 +16,8 @@ from lucid.runtime.platform import Platform
 from lucid.verify.files import Paths, verify_paths
 from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
+from tests.flow.conftest import PASSWORD, USERNAME, connect, desktop
+from tests.paintings import paintings
 
 PAINTINGS = paintings(60)
 

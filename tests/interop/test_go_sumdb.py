@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.chain.memory_folder import ORIGIN, VERIFIER, MemoryFolder, grow, manager_of
 
 from lucid.crypto.note import SignerKey
 from lucid.drivers.disk.folder import DiskFolder
+from tests.chain.memory_folder import ORIGIN, VERIFIER, MemoryFolder, grow, manager_of
 
 GOPATH = Path("/usr/share/gocode")
 SOURCE = Path(__file__).parent / "sumdb"

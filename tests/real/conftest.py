@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.real.rdp_client import Display, running_display
 from tests.real.xrdp_host import XrdpHost, running_xrdp
 

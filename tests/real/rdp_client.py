@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
 from tests.real.xrdp_host import child, wait_for
 
 

@@ -10,6 +10,15 @@ from typing import cast
 
 import pytest
 import structlog
+
+from lucid.base.secret import Secret
+from lucid.drivers.rdp.client import RdpClient
+from lucid.model.frame import Direction
+from lucid.model.session import EndReason
+from lucid.services.rdp_controller.service import RdpGateway
+from lucid.services.rdp_controller.settings import RdpControllerSettings
+from lucid.wire.rdp.screen import Screen
+from lucid.wire.rdp.updates import UpdateReader
 from tests.real.rdp_client import Display, freerdp, packet_dump, save_png, screenshot
 from tests.real.xrdp_host import XrdpHost
 from tests.services.rdp_controller.gateway_fakes import (
@@ -22,15 +31,6 @@ from tests.services.rdp_controller.gateway_fakes import (
     Log,
     logged,
 )
-
-from lucid.base.secret import Secret
-from lucid.drivers.rdp.client import RdpClient
-from lucid.model.frame import Direction
-from lucid.model.session import EndReason
-from lucid.services.rdp_controller.service import RdpGateway
-from lucid.services.rdp_controller.settings import RdpControllerSettings
-from lucid.wire.rdp.screen import Screen
-from lucid.wire.rdp.updates import UpdateReader
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="xrdp runs on Linux")
 

@@ -6,6 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lucid.base.clock import shift_time
+from lucid.crypto.merkle import node_hash
+from lucid.crypto.note import sign
+from lucid.model.bundle import Bundle
+from lucid.model.entry import LogEntry
+from lucid.model.frame import encode_frames
+from lucid.model.manifest import WrappedKey
+from lucid.model.session import RecorderNumber
 from tests.vectors import build
 from tests.vectors.build import (
     LOG_KEY,
@@ -22,15 +30,6 @@ from tests.vectors.build import (
     seal,
     seal_all,
 )
-
-from lucid.base.clock import shift_time
-from lucid.crypto.merkle import node_hash
-from lucid.crypto.note import sign
-from lucid.model.bundle import Bundle
-from lucid.model.entry import LogEntry
-from lucid.model.frame import encode_frames
-from lucid.model.manifest import WrappedKey
-from lucid.model.session import RecorderNumber
 
 KEYS: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "keys.json").read_text())
 OWNER_KEY = WrappedKey(recipient=KEYS["owner"]["recipient"], wrapped=KEYS["owner"]["wrapped"])

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.vectors import build, cases
 
 from lucid.base.secret import Secret
 from lucid.crypto.note import VerifierKey
 from lucid.verify import Report, verify_bundle, verify_log
+from tests.vectors import build, cases
 
 
 @dataclass

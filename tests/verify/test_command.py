@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.verify.test_vectors import DATA
 
 from lucid.verify.__main__ import main
 from lucid.verify.text import MARKS
+from tests.verify.test_vectors import DATA
 
 ARGUMENTS = ["good/bundle.json", "--key", "good/key", "--recording", "good/recording", "--log", "good/log"]
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.vectors import build, cases
-from tests.verify.conftest import Given
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.model.canonical import canonical_json, digest_of
 from lucid.model.entry import LogEntry
 from lucid.model.manifest import WrappedKey
+from tests.vectors import build, cases
+from tests.verify.conftest import Given
 
 SUBJECT, LOG = cases.good()
 BUNDLE = build.prove(SUBJECT, LOG)

@@ -4,9 +4,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.vectors.build import Session, at, other_entry
 
 from lucid.verify.sequence import RuleBroken, SequenceRules
+from tests.vectors.build import Session, at, other_entry
 
 
 def broken(entries: list[bytes], newest_block: str) -> str | None:

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.vectors import build, cases
-from tests.verify.conftest import Given
 
 from lucid.base.errors import InvalidInput
 from lucid.verify import verify_bundle, verify_log
 from lucid.verify.sources import FolderChunks, FolderLog, read_bundle, read_checkpoint_file, read_identity, read_key
+from tests.vectors import build, cases
+from tests.verify.conftest import Given
 
 
 def write(folder: Path, files: build.Files) -> Path:

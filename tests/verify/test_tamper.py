@@ -1,10 +1,9 @@
 """No changed byte of a bundle, a chunk or a log is verified, and none makes the verifier crash."""
 
-from tests.vectors.build import flip
-from tests.verify.conftest import Given
-
 from lucid.base.errors import InvalidInput
 from lucid.verify import verify_bundle
+from tests.vectors.build import flip
+from tests.verify.conftest import Given
 
 MASKS = (0x01, 0x20, 0x80)
 """The lowest bit, the one between upper and lower case, and the one that leaves ASCII."""

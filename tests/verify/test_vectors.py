@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import zstandard
-from tests.vectors.build import ZSTD_VERSION
-from tests.vectors.make import render
 
 from lucid.verify.__main__ import main
+from tests.vectors.build import ZSTD_VERSION
+from tests.vectors.make import render
 
 DATA = Path(__file__).parent.parent / "vectors" / "data"
 INDEX: list[dict[str, Any]] = json.loads((DATA / "index.json").read_text())

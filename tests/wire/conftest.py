@@ -1,13 +1,13 @@
 """A connection in memory for the tests of this folder."""
 
 import pytest
-from tests.wire.session import HOST_PASSWORD, Session
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp.client import ClientHandshake
 from lucid.wire.rdp.relay import Relay
 from lucid.wire.rdp.server import ServerHandshake
 from lucid.wire.rdp.x224 import ConnectionRequest
+from tests.wire.session import HOST_PASSWORD, Session
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire.session import GOLDEN, refusal
 
 from lucid.wire.rdp.pdu import PduReader, ProtocolError, tpkt
 from lucid.wire.rdp.updates import BitmapUpdate, Rectangle, fast_path_update
+from tests.wire.session import GOLDEN, refusal
 
 PDUS = [path.read_bytes() for path in sorted(GOLDEN.glob("*_*.bin")) if not path.name.startswith("bitmap")]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire.session import GOLDEN, golden, refusal
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp import mcs, share, x224
@@ -27,6 +26,7 @@ from lucid.wire.rdp.gcc import (
 from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.server import ServerHandshake
 from lucid.wire.rdp.updates import BitmapUpdate, UpdateReader
+from tests.wire.session import GOLDEN, golden, refusal
 
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.bin") if not path.name.startswith("bitmap"))
 u16, u32 = st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF)

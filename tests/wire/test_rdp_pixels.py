@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.wire.session import GOLDEN, golden, refusal
 
 from lucid.wire.rdp.bitmap import Planes, decode
 from lucid.wire.rdp.pdu import ProtocolError, tpkt
@@ -19,6 +18,7 @@ from lucid.wire.rdp.updates import (
     fast_path_update,
     slow_path_update,
 )
+from tests.wire.session import GOLDEN, golden, refusal
 
 u16 = st.integers(0, 0xFFFF)
 rectangles = st.builds(Rectangle, u16, u16, u16, u16, u16, u16, u16, st.booleans(), st.binary(max_size=99))

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire.session import HOST_PASSWORD, Session, golden, refusal
 
 from lucid.base.secret import Secret
 from lucid.wire.rdp import capabilities, mcs, share
@@ -15,6 +14,7 @@ from lucid.wire.rdp.relay import Relay
 from lucid.wire.rdp.share import ShareControl, ShareData
 from lucid.wire.rdp.updates import BitmapUpdate, DesktopSize, Rectangle, slow_path_update
 from lucid.wire.rdp.x224 import ConnectionRequest
+from tests.wire.session import HOST_PASSWORD, Session, golden, refusal
 
 UPDATE = BitmapUpdate((Rectangle(0, 0, 3, 1, 4, 2, 32, False, bytes(range(32))),))
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
     from lucid.runtime.platform import Platform
     from lucid.runtime.settings import RuntimeSettings
 
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of all data and keys.", show_default="XDG data folder")
+]
 LogJson = Annotated[bool, typer.Option("--json", help="Log one JSON object a line.")]
 
 
-def _settings() -> "RuntimeSettings":
+def _settings(data_dir: Path | None) -> "RuntimeSettings":
+    """The runtime's settings; `data_dir` given to the command wins over the one before it."""
     from lucid.runtime.settings import RuntimeSettings
 
+    options.data_dir = data_dir or options.data_dir
     return RuntimeSettings.load(**({"data_dir": options.data_dir} if options.data_dir else {}))
 
 
@@ -101,11 +107,12 @@ def _serve_until_stopped(work: Any) -> int:
 
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="Record a demonstration session and prove it.")] = False,
+    data_dir: DataDirOption = None,
     json: LogJson = False,
 ) -> None:
     """Run the whole platform in this process until Ctrl-C."""
     try:
-        settings = _settings()
+        settings = _settings(data_dir)
     except LucidError as error:
         fail(error)
     quiet = demo and not json and err.is_terminal
@@ -115,6 +122,7 @@ def up(
 
 def serve(
     name: Annotated[str, typer.Argument(help="A service of the catalog, such as session-recorder.")],
+    data_dir: DataDirOption = None,
     json: LogJson = False,
 ) -> None:
     """Run one service alone; what it needs is reached over HTTP.
@@ -131,7 +139,7 @@ def serve(
         return 0
 
     try:
-        settings = _settings()
+        settings = _settings(data_dir)
     except LucidError as error:
         fail(error)
     configure_logging(json=json, level=settings.log_level)

@@ -6,6 +6,15 @@ import random
 import httpx
 import pytest
 from fastapi import FastAPI
+
+from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull
+from lucid.chain.fsck import fsck
+from lucid.chain.slot import Slot
+from lucid.crypto import merkle
+from lucid.crypto.note import SignerKey, open_note, sign
+from lucid.model.tlog import Block, Checkpoint, tiles_of
+from lucid.services.block_manager.routes import routes
+from lucid.services.block_manager.service import BlockManager
 from tests.chain.memory_folder import (
     SIGNER,
     VERIFIER,
@@ -16,15 +25,6 @@ from tests.chain.memory_folder import (
     manager_of,
     slot_after,
 )
-
-from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull
-from lucid.chain.fsck import fsck
-from lucid.chain.slot import Slot
-from lucid.crypto import merkle
-from lucid.crypto.note import SignerKey, open_note, sign
-from lucid.model.tlog import Block, Checkpoint, tiles_of
-from lucid.services.block_manager.routes import routes
-from lucid.services.block_manager.service import BlockManager
 
 
 def root_of(size: int) -> bytes:

@@ -8,8 +8,6 @@ import hashlib
 import sys
 from pathlib import Path
 
-from tests.chain.memory_folder import SIGNER, SKEY, TIME, VERIFIER
-
 from lucid.base.clock import SystemClock
 from lucid.base.logging import configure_logging
 from lucid.drivers.disk.folder import DiskFolder
@@ -18,6 +16,7 @@ from lucid.model.entry import LogEntry
 from lucid.services.block_manager.service import BlockManager
 from lucid.services.blockchain_engine.service import BlockchainEngine
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
+from tests.chain.memory_folder import SIGNER, SKEY, TIME, VERIFIER
 
 
 async def main(root: Path, run: str) -> None:

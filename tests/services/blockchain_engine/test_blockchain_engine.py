@@ -5,17 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.chain.memory_folder import (
-    ORIGIN,
-    SIGNER,
-    SKEY,
-    TIME,
-    VERIFIER,
-    MemoryFolder,
-    entry,
-    grow,
-    manager_of,
-)
 
 from lucid.base.clock import SystemClock
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, StorageFull, Unavailable
@@ -31,6 +20,17 @@ from lucid.services.block_manager.service import BlockManager
 from lucid.services.blockchain_engine.app import create
 from lucid.services.blockchain_engine.service import BlockchainEngine
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
+from tests.chain.memory_folder import (
+    ORIGIN,
+    SIGNER,
+    SKEY,
+    TIME,
+    VERIFIER,
+    MemoryFolder,
+    entry,
+    grow,
+    manager_of,
+)
 
 
 class FailingStore:

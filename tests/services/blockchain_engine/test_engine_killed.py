@@ -8,13 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.chain.memory_folder import SIGNER, SKEY, VERIFIER
-
 from lucid.base.clock import SystemClock
 from lucid.drivers.disk.folder import DiskFolder
 from lucid.services.block_manager.service import BlockManager
 from lucid.services.blockchain_engine.service import BlockchainEngine
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
+from tests.chain.memory_folder import SIGNER, SKEY, VERIFIER
 
 KILLS = 22
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from tests.services.lucid_auth_service.auth_kit import TurnedClock
 
 from lucid.access.passwords import Passwords
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+from tests.services.lucid_auth_service.auth_kit import TurnedClock
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tests.services.lucid_auth_service.auth_kit import TurnedClock, bytes_below
 
 from lucid.access.accounts import ACCOUNTS
 from lucid.access.lockout import ATTEMPTS, Backoff
@@ -23,6 +22,7 @@ from lucid.ports.stores import Documents
 from lucid.services.lucid_auth_service.app import create
 from lucid.services.lucid_auth_service.service import AuthService
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+from tests.services.lucid_auth_service.auth_kit import TurnedClock, bytes_below
 
 WRONG = Secret("wrong")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.services.lucid_auth_service.auth_kit import TurnedClock, bytes_below
 
 from lucid.access.passwords import Passwords
 from lucid.access.tickets import TICKETS
@@ -17,6 +16,7 @@ from lucid.model.host import Grant, Ticket
 from lucid.model.policy import Policy
 from lucid.services.lucid_auth_service.service import AuthService
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+from tests.services.lucid_auth_service.auth_kit import TurnedClock, bytes_below
 
 POLICY = Policy(clipboard=True, idle_limit_s=60)
 

@@ -10,15 +10,6 @@ from typing import Any, cast
 import pytest
 import structlog
 import uvloop
-from tests.services.rdp_controller.gateway_fakes import (
-    FakeBus,
-    FakeFolder,
-    FakeHosts,
-    FakePipeline,
-    FakeRecorder,
-    FakeTickets,
-    Log,
-)
 
 from lucid.base.secret import Secret
 from lucid.crypto.certificate import self_signed, server_context
@@ -30,6 +21,15 @@ from lucid.model.policy import Policy
 from lucid.services.rdp_controller.service import RdpGateway
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.wire.rdp.updates import BitmapUpdate, Rectangle, fast_path_update
+from tests.services.rdp_controller.gateway_fakes import (
+    FakeBus,
+    FakeFolder,
+    FakeHosts,
+    FakePipeline,
+    FakeRecorder,
+    FakeTickets,
+    Log,
+)
 
 USERNAME, PASSWORD = "desk", "the-real-password-of-the-host"
 

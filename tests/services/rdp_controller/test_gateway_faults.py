@@ -5,8 +5,6 @@ import os
 import ssl
 
 import pytest
-from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files, paintings, picture, settle
-from tests.services.rdp_controller.gateway_fakes import logged
 
 from lucid.base.errors import RecorderFailed, Unavailable
 from lucid.drivers.rdp.client import RdpClient
@@ -14,6 +12,8 @@ from lucid.drivers.rdp.recording import Recording
 from lucid.model.frame import Direction, Frame
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest
+from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files, paintings, picture, settle
+from tests.services.rdp_controller.gateway_fakes import logged
 
 
 def flood(megabytes: int) -> Recording:

@@ -7,8 +7,6 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files, paintings, settle
-from tests.services.rdp_controller.gateway_fakes import logged
 
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
@@ -16,6 +14,8 @@ from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.rdp.host import ReplayHost
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_HYBRID, PROTOCOL_SSL, ConnectionRequest
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files, paintings, settle
+from tests.services.rdp_controller.gateway_fakes import logged
 
 REQUEST = ConnectionRequest(b"lucid=unknown", PROTOCOL_SSL, 0).to_bytes()
 

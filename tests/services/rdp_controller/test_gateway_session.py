@@ -4,8 +4,6 @@ import asyncio
 import json
 
 import pytest
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench, paintings, settle
-from tests.services.rdp_controller.gateway_fakes import logged
 
 from lucid.base.errors import NotFound, Unavailable
 from lucid.base.secret import Secret
@@ -16,6 +14,8 @@ from lucid.model.session import EndReason
 from lucid.services.rdp_controller.service import allowed_channels
 from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench, paintings, settle
+from tests.services.rdp_controller.gateway_fakes import logged
 
 
 async def test_the_recording_holds_what_the_client_saw(make_bench: MakeBench) -> None:

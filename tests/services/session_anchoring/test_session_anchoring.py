@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.chain.memory_folder import SIGNER, SKEY, VERIFIER, MemoryFolder, manager_of
 
 from lucid.base.clock import SystemClock
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, Unavailable
@@ -33,6 +32,7 @@ from lucid.services.data_chain.service import DataChainService
 from lucid.services.session_anchoring.app import create
 from lucid.services.session_anchoring.service import SessionAnchoring
 from lucid.services.session_anchoring.settings import SessionAnchoringSettings
+from tests.chain.memory_folder import SIGNER, SKEY, VERIFIER, MemoryFolder, manager_of
 
 SESSION = "01932a5c-7b1e-7c3d-8e4f-1a2b3c4d5e6f"
 OTHER = "01932a5c-7b1e-7c3d-8e4f-1a2b3c4d5e70"

@@ -3,6 +3,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from zstandard import ZstdDecompressor
+
+from lucid.base.errors import Corrupted, LucidError, NotFound, RecorderFailed, StorageFull, Unavailable
+from lucid.base.ids import new_session_id
+from lucid.crypto import aead, age
+from lucid.model.canonical import NO_DIGEST
+from lucid.model.chunk import HEADER_BYTES, ChunkHeader, ChunkRecord
+from lucid.model.manifest import Manifest
+from lucid.model.session import EndReason, SessionState
+from lucid.services.session_pipeline.worker import Worker
 from tests.services.session_pipeline.pipeline_kit import (
     CLOSED,
     GRANT,
@@ -14,16 +24,6 @@ from tests.services.session_pipeline.pipeline_kit import (
     eventually,
     frame_bytes,
 )
-from zstandard import ZstdDecompressor
-
-from lucid.base.errors import Corrupted, LucidError, NotFound, RecorderFailed, StorageFull, Unavailable
-from lucid.base.ids import new_session_id
-from lucid.crypto import aead, age
-from lucid.model.canonical import NO_DIGEST
-from lucid.model.chunk import HEADER_BYTES, ChunkHeader, ChunkRecord
-from lucid.model.manifest import Manifest
-from lucid.model.session import EndReason, SessionState
-from lucid.services.session_pipeline.worker import Worker
 
 
 @pytest.fixture

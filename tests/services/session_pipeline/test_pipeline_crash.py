@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.services.session_pipeline.pipeline_kit import CLOSED, GRANT, FakeLog, RecordingPath, frame_bytes
 
 from lucid.model.session import EndReason, SessionState
+from tests.services.session_pipeline.pipeline_kit import CLOSED, GRANT, FakeLog, RecordingPath, frame_bytes
 
 
 class Crash(BaseException):

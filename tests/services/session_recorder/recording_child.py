@@ -6,14 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from tests.services.session_recorder.recording_kit import frames
-
 from lucid.base.clock import SystemClock
 from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.drivers.disk.folder import DiskFolder
 from lucid.services.session_recorder.service import SessionRecorder
 from lucid.services.session_recorder.settings import SessionRecorderSettings
+from tests.services.session_recorder.recording_kit import frames
 
 
 def say(line: str) -> None:

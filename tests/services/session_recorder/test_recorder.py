@@ -4,6 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, RecorderFailed, StorageFull
+from lucid.base.ids import new_session_id
+from lucid.crypto import age
+from lucid.drivers.disk.folder import DiskFolder
+from lucid.model.session import EndReason, SessionEnd
+from lucid.ports.recording import ClosedSegment
+from lucid.services.session_recorder.service import SessionRecorder
 from tests.services.session_recorder.recording_kit import (
     CLOSED,
     OWNER,
@@ -13,14 +21,6 @@ from tests.services.session_recorder.recording_kit import (
     read_recording,
     started,
 )
-
-from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, RecorderFailed, StorageFull
-from lucid.base.ids import new_session_id
-from lucid.crypto import age
-from lucid.drivers.disk.folder import DiskFolder
-from lucid.model.session import EndReason, SessionEnd
-from lucid.ports.recording import ClosedSegment
-from lucid.services.session_recorder.service import SessionRecorder
 
 SESSION = new_session_id()
 

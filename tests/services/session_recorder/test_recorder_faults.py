@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lucid.base.errors import RecorderFailed, StorageFull
+from lucid.base.ids import new_session_id
+from lucid.model.session import EndReason
+from lucid.ports.recording import ClosedSegment
 from tests.services.session_recorder.recording_kit import (
     CLOSED,
     FaultyFolder,
@@ -15,11 +20,6 @@ from tests.services.session_recorder.recording_kit import (
     read_recording,
     started,
 )
-
-from lucid.base.errors import RecorderFailed, StorageFull
-from lucid.base.ids import new_session_id
-from lucid.model.session import EndReason
-from lucid.ports.recording import ClosedSegment
 
 SESSION = new_session_id()
 

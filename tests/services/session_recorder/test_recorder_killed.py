@@ -8,10 +8,9 @@ import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 
-from tests.services.session_recorder.recording_kit import PLATFORM, frames, read_recording, started
-
 from lucid.base.ids import new_session_id
 from lucid.model.session import EndReason
+from tests.services.session_recorder.recording_kit import PLATFORM, frames, read_recording, started
 
 ROUNDS = 30
 
