@@ -11,8 +11,9 @@ from lucid.model.canonical import NO_DIGEST, canonical_json
 from lucid.model.frame import Direction, Frame, encode_frames
 from lucid.model.manifest import Manifest, WrappedKey
 from lucid.ports.recording import SealJob
+from lucid.recording.journal import RecordKind, SegmentWriter
 from lucid.recording.reading import data_key_of, open_chunk
-from lucid.recording.sealing import seal_frames
+from lucid.recording.sealing import seal_segment
 
 FRAMES = encode_frames([Frame(0, Direction.SERVER_TO_CLIENT, b"a screen" * 100)])
 
@@ -26,7 +27,11 @@ def sealed(data_key: bytes) -> bytes:
     job = SealJob(
         session=new_session_id(), segment=0, complete=True, index=0, attempt=0, previous=NO_DIGEST, platform_key=key
     )
-    return seal_frames(job, data_key, FRAMES).data
+    writer = SegmentWriter(data_key, job.session, 0)
+    segment = writer.record(RecordKind.FRAMES, FRAMES) + writer.record(RecordKind.SESSION_END, b"client-closed")
+    chunk = seal_segment(job, data_key, segment)
+    assert chunk is not None
+    return chunk.data
 
 
 def manifest(*keys: WrappedKey) -> Manifest:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import zstandard
 
 from lucid.base.errors import Corrupted, InvalidInput
+from lucid.base.ids import SessionId
 from lucid.crypto import aead
 from lucid.model.chunk import ChunkHeader, ChunkRecord
-from lucid.model.frame import scan_frames
+from lucid.model.frame import FrameSpan, scan_frames
 from lucid.ports.recording import SealJob
 from lucid.recording.journal import open_segment
 
@@ -34,35 +35,54 @@ class SealedChunk:
         )
 
 
-def seal_segment(job: SealJob, data_key: bytes, segment: bytes, *, zstd_level: int = 1) -> SealedChunk | None:
-    """Seal a segment's file as `job` says; None when it holds no frame. Raises Corrupted when its records do
-    not open, it was cut, or what they hold is not whole frames."""
-    opened = open_segment(data_key, job.session, job.segment, segment)
-    if job.complete and opened.closed is None:
-        raise Corrupted(f"segment {job.segment}: its end is missing")
-    if not opened.frames:
-        return None
-    frames = b"".join(opened.frames)
+@dataclass(frozen=True, slots=True)
+class PackedSegment:
+    """A segment's frames, compressed: the part of sealing that does not depend on the chunk's place.
+    `complete`: the segment ended with a record of its own. `length`: bytes before compression."""
+
+    span: FrameSpan
+    length: int
+    compressed: bytes
+    complete: bool
+
+
+def pack_segment(
+    data_key: bytes, session: SessionId, number: int, segment: bytes, *, zstd_level: int = 1
+) -> PackedSegment:
+    """Open a segment's file and compress its frames. Raises Corrupted when its records do not open, or what
+    they hold is not whole frames."""
+    opened = open_segment(data_key, session, number, segment)
+    frames, complete = b"".join(opened.frames), opened.closed is not None
     del opened
-    return seal_frames(job, data_key, frames, zstd_level=zstd_level)
-
-
-def seal_frames(job: SealJob, data_key: bytes, frames: bytes, *, zstd_level: int = 1) -> SealedChunk:
-    """Seal encoded frames as the chunk `job.index`. The pair of index and attempt is used once under a key."""
     try:
         span = scan_frames(frames)
     except InvalidInput as error:
-        raise Corrupted(f"segment {job.segment}: {error.detail}") from None
+        raise Corrupted(f"segment {number}: {error.detail}") from None
+    return PackedSegment(span, len(frames), zstandard.ZstdCompressor(level=zstd_level).compress(frames), complete)
+
+
+def seal_packed(job: SealJob, data_key: bytes, packed: PackedSegment) -> SealedChunk | None:
+    """Encrypt as the chunk `job.index`; None when there is no frame. Raises Corrupted when the segment was cut.
+    The pair of index and attempt is used once under a key."""
+    if job.complete and not packed.complete:
+        raise Corrupted(f"segment {job.segment}: its end is missing")
+    if packed.span.count == 0:
+        return None
     header = ChunkHeader(
         session=job.session,
         index=job.index,
         attempt=job.attempt,
-        first_us=span.first_us,
-        last_us=span.last_us,
-        frames=span.count,
-        length=len(frames),
+        first_us=packed.span.first_us,
+        last_us=packed.span.last_us,
+        frames=packed.span.count,
+        length=packed.length,
         previous=bytes.fromhex(job.previous),
     )
     head = header.to_bytes()
-    compressed = zstandard.ZstdCompressor(level=zstd_level).compress(frames)
-    return SealedChunk(header, head + aead.seal(data_key, header.nonce(), compressed, head))
+    return SealedChunk(header, head + aead.seal(data_key, header.nonce(), packed.compressed, head))
+
+
+def seal_segment(job: SealJob, data_key: bytes, segment: bytes, *, zstd_level: int = 1) -> SealedChunk | None:
+    """Seal a segment's file as `job` says: `pack_segment` and `seal_packed`."""
+    packed = pack_segment(data_key, job.session, job.segment, segment, zstd_level=zstd_level)
+    return seal_packed(job, data_key, packed)

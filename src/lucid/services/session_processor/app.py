@@ -8,4 +8,4 @@ from lucid.services.session_processor.settings import SessionProcessorSettings
 
 def create(settings: SessionProcessorSettings, ports: Ports) -> App:
     service = SessionProcessor(settings, recorder=ports.get(Recorder), storage=ports.get(Storage), clock=ports.clock)
-    return App(provides={Processor: service})
+    return App(provides={Processor: service}, stop=service.stop)

@@ -1,13 +1,15 @@
-"""The processor: one sealing job at a time a core."""
+"""The processor: one sealing job at a time a core, and the segments behind it packed ahead."""
 
 import asyncio
 import os
 
 from lucid.base.clock import Clock
+from lucid.base.ids import SessionId
 from lucid.model.chunk import ChunkRecord
 from lucid.ports.recording import Recorder, SealJob, Storage
-from lucid.recording.sealing import seal_segment
+from lucid.recording.sealing import PackedSegment, pack_segment, seal_packed
 from lucid.services.session_processor.keys import DataKeys
+from lucid.services.session_processor.read_ahead import ReadAhead
 from lucid.services.session_processor.settings import SessionProcessorSettings
 
 
@@ -21,15 +23,27 @@ class SessionProcessor:
         self._recorder = recorder
         self._storage = storage
         self._keys = DataKeys(settings.platform_identity, clock)
+        jobs = settings.jobs or os.cpu_count() or 1
         # A job holds a segment and its chunk in memory, so the bound is one of memory as well.
-        self._jobs = asyncio.Semaphore(settings.jobs or os.cpu_count() or 1)
+        self._jobs = asyncio.Semaphore(jobs)
+        self._packs = asyncio.Semaphore(jobs)
+        self._ahead = ReadAhead(self._pack, depth=settings.read_ahead, limit=settings.read_ahead * jobs)
 
     async def seal(self, *, job: SealJob) -> ChunkRecord | None:
         data_key = await self._keys.unwrap(job.platform_key)
         async with self._jobs:
-            segment = await self._recorder.read_segment(session=job.session, number=job.segment)
-            level = self._settings.zstd_level
-            sealed = await asyncio.to_thread(seal_segment, job, data_key, segment, zstd_level=level)
+            packed = await self._ahead.take(data_key, job.session, job.segment)
+            sealed = await asyncio.to_thread(seal_packed, job, data_key, packed)
             if sealed is None:
                 return None
             return sealed.record(await self._storage.put(chunk=sealed.data))
+
+    async def _pack(self, data_key: bytes, session: SessionId, number: int) -> PackedSegment:
+        async with self._packs:
+            segment = await self._recorder.read_segment(session=session, number=number)
+            level = self._settings.zstd_level
+            return await asyncio.to_thread(pack_segment, data_key, session, number, segment, zstd_level=level)
+
+    async def stop(self) -> None:
+        """Nothing runs when it returns; a sealing under way has been cancelled by its caller."""
+        await self._ahead.close()
