@@ -41,7 +41,7 @@ class _OneHost:
     async def get(self, *, name: str) -> Host:
         return self._host
 
-    async def credentials(self, *, name: str) -> HostCredentials:
+    async def credentials(self, *, host: Host) -> HostCredentials:
         return HostCredentials(username="user", password=Secret("password"))
 
     async def pin(self, *, name: str, fingerprint: str) -> Host:

@@ -62,8 +62,9 @@ class Hosts(Protocol):
         """Raises NotFound."""
         ...
 
-    async def credentials(self, *, name: Name) -> HostCredentials:
-        """For the gateway alone. Raises NotFound."""
+    async def credentials(self, *, host: Host) -> HostCredentials:
+        """For the gateway alone, which connects to `host` as `get` gave it. Raises NotFound, and Corrupted when they
+        were sealed for another address or certificate than those of `host`."""
         ...
 
     async def pin(self, *, name: Name, fingerprint: str) -> Host:

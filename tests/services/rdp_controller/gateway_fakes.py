@@ -56,8 +56,8 @@ class FakeHosts:
             raise NotFound(f"no host {name}")
         return self.hosts[name]
 
-    async def credentials(self, *, name: str) -> HostCredentials:
-        return self.secrets[name]
+    async def credentials(self, *, host: Host) -> HostCredentials:
+        return self.secrets[host.name]
 
     async def pin(self, *, name: str, fingerprint: str) -> Host:
         host = self.hosts[name]

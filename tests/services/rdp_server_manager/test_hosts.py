@@ -35,8 +35,13 @@ class Acts:
         self.taken: list[tuple[str, dict[str, str]]] = []
         self.down = False
         self.refused = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.wait: asyncio.Event | None = None
 
     async def act(self, *, type: str, subject: dict[str, str], session: str | None = None) -> LogEntry:
+        self.asked.set()
+        if self.wait is not None:
+            await self.wait.wait()
         if self.down:
             self.refused.set()
             raise Unavailable("the log does not answer")
@@ -71,7 +76,7 @@ async def test_a_host_is_kept_as_it_was_added(hosts: HostManager) -> None:
     await hosts.add(host=other, credentials=CREDENTIALS)
     assert await hosts.get(name="desk-1") == DESK
     assert await hosts.list() == [other, DESK]
-    found = await hosts.credentials(name="desk-1")
+    found = await hosts.credentials(host=DESK)
     assert found.model_dump_json(context={REVEAL: True}) == CREDENTIALS.model_dump_json(context={REVEAL: True})
 
 
@@ -85,7 +90,7 @@ async def test_a_name_exists_once(hosts: HostManager, acts: Acts) -> None:
 async def test_what_is_not_registered_is_not_found(hosts: HostManager) -> None:
     for call in (
         hosts.get(name="desk-1"),
-        hosts.credentials(name="desk-1"),
+        hosts.credentials(host=DESK),
         hosts.remove(name="desk-1"),
         hosts.pin(name="desk-1", fingerprint=ONE),
     ):
@@ -116,6 +121,20 @@ async def test_nothing_changes_without_the_log(hosts: HostManager, acts: Acts) -
     await hosts.remove(name="desk-1")
 
 
+async def test_a_caller_that_goes_away_leaves_no_name_taken(hosts: HostManager, acts: Acts) -> None:
+    acts.wait = asyncio.Event()
+    adding = asyncio.create_task(hosts.add(host=DESK, credentials=CREDENTIALS))
+    async with asyncio.timeout(5):
+        await acts.asked.wait()
+    adding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await adding
+    acts.wait.set()
+    async with asyncio.timeout(5):
+        while await hosts.list() != [DESK]:  # noqa: ASYNC110 - the call that goes on ends it
+            await asyncio.sleep(0.001)
+
+
 async def interrupted(documents: SqliteDocuments, state: str) -> None:
     """The host as a crash in the middle of a change leaves it."""
     found = await documents.get(HOSTS, "desk-1")
@@ -130,7 +149,7 @@ async def test_an_interrupted_change_is_finished_at_the_next_start(
     await interrupted(documents, state)
     assert await hosts.list() == []
     with pytest.raises(NotFound):
-        await hosts.credentials(name="desk-1")
+        await hosts.credentials(host=DESK)
     acts.taken.clear()
     acts.down = True
     restarted = manager(documents, acts)
@@ -153,7 +172,7 @@ async def test_the_first_certificate_is_pinned_and_no_other(hosts: HostManager) 
     with pytest.raises(Conflict, match="another certificate"):
         await hosts.pin(name="desk-1", fingerprint=TWO)
     assert await hosts.get(name="desk-1") == pinned
-    assert (await hosts.credentials(name="desk-1")).username == "desk"
+    assert (await hosts.credentials(host=pinned)).username == "desk"
 
 
 async def test_of_two_certificates_at_once_one_is_pinned(hosts: HostManager) -> None:
@@ -181,7 +200,7 @@ def bytes_below(folder: Path) -> bytes:
 async def test_credentials_are_sealed_and_not_logged(hosts: HostManager, tmp_path: Path) -> None:
     with capture_logs() as logs:
         await hosts.add(host=DESK, credentials=CREDENTIALS)
-        await hosts.credentials(name="desk-1")
+        await hosts.credentials(host=DESK)
         await hosts.pin(name="desk-1", fingerprint=ONE)
         await hosts.remove(name="desk-1")
     for secret in ("hunter2-in-the-safe", "CORP"):
@@ -197,14 +216,35 @@ async def test_sealed_credentials_belong_to_one_host(hosts: HostManager, documen
     assert ours.body["sealed"] != theirs.body["sealed"]
     await documents.replace(HOSTS, "attic", theirs.body | {"sealed": ours.body["sealed"]}, version=theirs.version)
     with pytest.raises(Corrupted):
-        await hosts.credentials(name="attic")
+        await hosts.credentials(host=await hosts.get(name="attic"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"address": "203.0.113.9"}, {"port": 3390}, {"fingerprint": TWO}, {"fingerprint": ""}]
+)
+async def test_whoever_writes_to_the_store_cannot_send_them_elsewhere(
+    hosts: HostManager, documents: SqliteDocuments, change: dict[str, Any]
+) -> None:
+    await hosts.add(host=DESK, credentials=CREDENTIALS)
+    pinned = await hosts.pin(name="desk-1", fingerprint=ONE)
+    found = await documents.get(HOSTS, "desk-1")
+    altered = found.body | {"host": found.body["host"] | change}
+    await documents.replace(HOSTS, "desk-1", altered, version=found.version)
+    seen = await hosts.get(name="desk-1")
+    with pytest.raises(Corrupted, match="not sealed for"):
+        await hosts.credentials(host=seen)
+    # Nor if what was stored is put back between the gateway's two calls.
+    await documents.replace(HOSTS, "desk-1", found.body, version=found.version + 1)
+    with pytest.raises(Corrupted, match="not sealed for"):
+        await hosts.credentials(host=seen)
+    assert (await hosts.credentials(host=pinned)).username == "desk"
 
 
 async def test_another_key_does_not_open_them(hosts: HostManager, documents: SqliteDocuments, acts: Acts) -> None:
     await hosts.add(host=DESK, credentials=CREDENTIALS)
     other = RdpServerManagerSettings(host_seal_key=Secret("cd" * 32))
     with pytest.raises(Corrupted):
-        await manager(documents, acts, other).credentials(name="desk-1")
+        await manager(documents, acts, other).credentials(host=DESK)
 
 
 @pytest.mark.parametrize("sealed", ["", "AAAA", "not base64!", "A" * 200])
@@ -213,7 +253,7 @@ async def test_damaged_credentials_are_said_to_be(hosts: HostManager, documents:
     found = await documents.get(HOSTS, "desk-1")
     await documents.replace(HOSTS, "desk-1", found.body | {"sealed": sealed}, version=found.version)
     with pytest.raises(Corrupted):
-        await hosts.credentials(name="desk-1")
+        await hosts.credentials(host=DESK)
 
 
 @pytest.mark.parametrize("key", ["", "ab", "x" * 64, "AB" * 32])

@@ -31,7 +31,7 @@ async def connect_host(hosts: Hosts, name: str, *, tls: ssl.SSLContext, timeout_
     """Connect to the host `name`. Raises Refused with the reason; nothing stays open then."""
     try:
         host = await hosts.get(name=name)
-        credentials = await hosts.credentials(name=name)
+        credentials = await hosts.credentials(host=host)
     except NotFound as error:
         raise Refused(Reason.HOST_UNKNOWN, error.detail) from None
     except LucidError as error:

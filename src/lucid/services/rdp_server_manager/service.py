@@ -14,7 +14,7 @@ from lucid.base.tasks import Tasks
 from lucid.model.canonical import first_problem
 from lucid.model.host import Host, HostCredentials
 from lucid.ports.log import Anchoring
-from lucid.ports.stores import Documents, Stored
+from lucid.ports.stores import Documents, Json, Stored
 from lucid.services.rdp_server_manager.seal import CredentialSeal
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 
@@ -49,21 +49,28 @@ class HostManager:
 
     async def add(self, *, host: Host, credentials: HostCredentials) -> Host:
         """As the port says; Unavailable when the log does not take the act, the host is not added then."""
-        sealed = self._seal.seal(host.name, credentials)
+        sealed = self._seal.seal(host, credentials)
         body = {"state": ADDING, "host": host.model_dump(mode="json"), "sealed": sealed}
-        found = await self._documents.insert(HOSTS, host.name, body)
+        # A caller that goes away must not leave the name taken: what was begun is finished or undone.
+        await asyncio.shield(asyncio.ensure_future(self._add(host.name, body)))
+        return host
+
+    async def _add(self, name: str, body: Json) -> None:
+        found = await self._documents.insert(HOSTS, name, body)
         try:
             await self._finish(found)
         except LucidError:
-            await self._documents.delete(HOSTS, host.name)
+            await self._documents.delete(HOSTS, name)
             raise
-        return host
 
     async def get(self, *, name: str) -> Host:
         return _host(await self._active(name))
 
     async def remove(self, *, name: str) -> None:
         """As the port says; Unavailable when the log does not take the act, the host stays then."""
+        await asyncio.shield(asyncio.ensure_future(self._remove(name)))
+
+    async def _remove(self, name: str) -> None:
         found = await self._active(name)
         marked = await self._mark(found, REMOVING)
         try:
@@ -72,9 +79,9 @@ class HostManager:
             await self._mark(marked, ACTIVE)
             raise
 
-    async def credentials(self, *, name: str) -> HostCredentials:
-        found = await self._active(name)
-        return self._seal.open(name, found.body["sealed"])
+    async def credentials(self, *, host: Host) -> HostCredentials:
+        found = await self._active(host.name)
+        return self._seal.open(host, found.body["sealed"])
 
     async def pin(self, *, name: str, fingerprint: str) -> Host:
         while True:
@@ -85,8 +92,9 @@ class HostManager:
             if host.fingerprint:
                 raise Conflict(f"host {name}: another certificate is pinned")
             pinned = _with_fingerprint(host, fingerprint)
+            sealed = self._seal.seal(pinned, self._seal.open(host, found.body["sealed"]))
             try:
-                body = found.body | {"host": pinned.model_dump(mode="json")}
+                body = found.body | {"host": pinned.model_dump(mode="json"), "sealed": sealed}
                 await self._documents.replace(HOSTS, name, body, version=found.version)
             except Conflict:
                 continue  # changed since it was read: look again
