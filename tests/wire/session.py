@@ -14,7 +14,8 @@ HOST_PASSWORD = "geheim-ä-42"
 
 
 def golden(name: str) -> bytes:
-    """A PDU captured from FreeRDP 2.11.7 or xrdp 0.9.21, with throw-away names and passwords."""
+    """A PDU captured from FreeRDP 2.11.7 or xrdp 0.9.21, with throw-away names and passwords; `freerdp3` is
+    FreeRDP 3.15.0, `xrdp010` is xrdp 0.10.1."""
     return (GOLDEN / f"{name}.bin").read_bytes()
 
 

@@ -26,15 +26,20 @@ LICENSE_VALID_CLIENT = bytes.fromhex("80000000ff031000070000000200000004000000")
 LICENSE_NONE = bytes.fromhex("80000000ff031000020000000200000004000000")
 """The client's answer to a licence request: it has none (ERR_NO_LICENSE). xrdp is content with that."""
 
+_LICENSE_MESSAGES = frozenset((0x01, 0x02, 0x03, 0x04, 0x12, 0x13, 0x15, 0xFF))
+"""bMsgType of the licensing preamble: requests and answers, challenges, licences, the error alert."""
+
 _VERSION = 0x10
 
 
 def is_license(payload: bytes) -> bool:
     """Whether a payload of the I/O channel is a licensing PDU, which alone has a security header after the
-    Client Info. A share control PDU of 128 bytes begins alike, its version tells it apart."""
-    cursor = Cursor(payload)
-    flags, more = cursor.u16(), cursor.u16()
-    return flags == SEC_LICENSE_PKT and not (len(payload) == flags and more & 0xF0 == _VERSION)
+    Client Info. That header may be taken for a share control header: its flags for a length, and what xrdp
+    leaves in the unused upper half for a type. So the licensing preamble behind it decides (section
+    2.2.1.12.1.1). Other flags may be set beside: xrdp 0.10 and Windows say that they could encrypt."""
+    if len(payload) < 8 or not payload[0] & SEC_LICENSE_PKT:
+        return False
+    return payload[4] in _LICENSE_MESSAGES and payload[6] | payload[7] << 8 == len(payload) - 4
 
 
 def _text(data: bytes, unicode: bool) -> str:
