@@ -37,8 +37,9 @@ class _Fsck:
         await self._key()
         checkpoint = await self._checkpoint()
         if checkpoint is not None:
-            end = checkpoint.size
-            tiles = TileReader(self._folder, self._size or (lambda: end), cached=0)
+            end, published = checkpoint.size, self._size or (lambda: 0)
+            # The checkpoint may be on disk before it is told to be published.
+            tiles = TileReader(self._folder, lambda: max(end, published()), cached=0)
             try:
                 await self._derive(tiles, end)
             except Corrupted as error:

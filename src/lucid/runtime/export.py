@@ -50,7 +50,8 @@ async def export_session(
     """Write the session's bundle, its chunks and the log's key into `folder`, which is created.
 
     The bundle is written last, so a folder that has one is complete. The export itself becomes an entry of
-    the log. Raises NotFound, and Unavailable while the session is not proven within `wait_s`.
+    the log. Raises NotFound, Corrupted for a damaged chunk, and Unavailable while the session is not proven
+    within `wait_s`.
     """
     anchoring, storage = platform.port(Anchoring), platform.port(Storage)
     data = await anchoring.bundle(session=session, wait_s=wait_s)
@@ -68,9 +69,12 @@ async def export_session(
         done += 1
         progress(done, len(bundle.chunks))
 
-    async with asyncio.TaskGroup() as group:
-        for chunk in bundle.chunks:
-            group.create_task(fetch(chunk.digest))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for chunk in bundle.chunks:
+                group.create_task(fetch(chunk.digest))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first failure is why the others ended, if any did
     status = await platform.port(LogWriter).status()
     await asyncio.to_thread(paths.key.write_text, status.key + "\n")
     await asyncio.to_thread(paths.bundle.write_bytes, data)

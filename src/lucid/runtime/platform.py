@@ -98,6 +98,7 @@ class Platform:
         for service in start_order(self._services, STORES):
             overrides = self._settings_of(service)
             built = await build(service, bind, keyring, self.data, overrides, self._clock)
+            self._stack.push_async_callback(built.release)
             await self._host(service, built.app, token)
         if Accounts in self._directory.objects:
             self.administrator_password = await self.port(Accounts).create_administrator()

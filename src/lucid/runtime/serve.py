@@ -63,6 +63,7 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
             return connect(need, url_of(provider_of(need, SERVICES)), token, http=http)
 
         built = await build(service, bind, keyring, data, embedded_settings(service))
+        stack.push_async_callback(built.release)
         port = service.embedded_port if settings.http_port is None else settings.http_port
         server = HttpServer(http_app(service, built.app, token), settings.http_host, port)
         stack.push_async_callback(server.stop_serving)

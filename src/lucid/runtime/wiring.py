@@ -24,11 +24,18 @@ _OWN_FOLDER: Mapping[type, type] = {Folder: DiskFolder, Blobs: DiskBlobs}
 
 @dataclass(frozen=True)
 class Built:
-    """A service with its settings and App, not started yet."""
+    """A service with its settings and App, not started yet. `folder` is its own one, if it needs one; whoever
+    stops the service gives its lock up after that."""
 
     service: Service
     settings: Settings
     app: App
+    folder: DiskFolder | None
+
+    async def release(self) -> None:
+        """Let another process, or a later run in this one, own the service's folder."""
+        if self.folder is not None:
+            await self.folder.release()
 
 
 def start_order(services: Iterable[Service], stores: Iterable[Store]) -> list[Service]:
@@ -81,7 +88,7 @@ async def build(
         bound[need] = driver(data.of(service.name)) if driver else await bind(need)
     module, _, function = service.entry.partition(":")
     create: Callable[[Settings, Ports], App] = getattr(importlib.import_module(module), function)
-    return Built(service, settings, create(settings, Ports(bound, clock)))
+    return Built(service, settings, create(settings, Ports(bound, clock)), bound.get(Folder))
 
 
 @dataclass

@@ -302,6 +302,12 @@ async def test_fsck_counts_what_it_checked() -> None:
     assert (await (await manager_of(MemoryFolder())).fsck()).problems == ()
 
 
+async def test_fsck_between_a_checkpoint_and_the_word_that_it_is_published() -> None:
+    folder = MemoryFolder()
+    await grow(await manager_of(folder), 300)
+    assert (await fsck(folder, VERIFIER, size=lambda: 299)).problems == ()
+
+
 async def test_fsck_finds_a_flipped_bit_in_every_file() -> None:
     whole = MemoryFolder()
     await grow(await manager_of(whole), 1, 300, 700)

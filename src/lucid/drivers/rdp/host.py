@@ -123,13 +123,16 @@ class ReplayHost:
     async def _show(
         self, handshake: ServerHandshake, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Replay until the end, or until the client leaves."""
-        async with asyncio.TaskGroup() as group:
-            listening = group.create_task(self._listen(handshake, reader))
-            playing = group.create_task(self._play(writer))
-            await asyncio.wait((listening, playing), return_when=asyncio.FIRST_COMPLETED)
-            listening.cancel()
-            playing.cancel()
+        """Replay until the end, or until the client leaves. Raises what ended either, OSError for a lost connection."""
+        ends = [asyncio.ensure_future(self._listen(handshake, reader)), asyncio.ensure_future(self._play(writer))]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in done:
+                end.result()
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     async def _listen(self, handshake: ServerHandshake, reader: asyncio.StreamReader) -> None:
         while handshake.active and (data := await reader.read(_READ_BYTES)):
