@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Self, TypeVar
 
-import httpx
+import psutil
 
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
 from lucid.catalog.keys import SERVICE_TOKEN
 from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Service
-from lucid.drivers.http.client import connect
+from lucid.drivers.http.client import connect, new_http
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 from lucid.runtime.wiring import provider_of
@@ -29,7 +29,7 @@ class RemotePlatform:
         self.pid = pid
         self._token = token
         self._services = services
-        self._http = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=8))
+        self._http = new_http()
 
     @classmethod
     def of(cls, data: DataDir) -> Self:
@@ -38,6 +38,8 @@ class RemotePlatform:
             state = json.loads(data.run_file.read_text())
         except FileNotFoundError:
             raise Unavailable(f"no platform runs on {data.root}: start one with `lucid up`") from None
+        if not psutil.pid_exists(state["pid"]):
+            raise Unavailable(f"the platform on {data.root} has ended unexpectedly: start it again with `lucid up`")
         return cls(state["urls"], Keyring.open(data.keys).private(SERVICE_TOKEN), pid=state["pid"])
 
     def port(self, port: type[P]) -> P:
