@@ -77,7 +77,8 @@ def connect(
         )
         out.print("\nConnect with FreeRDP:")
         pinned = f"/cert:fingerprint:sha256:{endpoint.fingerprint}"
-        out.print(f"  xfreerdp {path} /sec:tls {pinned}", soft_wrap=True, highlight=False)
+        # An empty password, as FreeRDP 3 else asks for one; nobody looks at it.
+        out.print(f"  xfreerdp {path} /sec:tls /p: {pinned}", soft_wrap=True, highlight=False)
         out.print("or open the file with Remote Desktop (mstsc) or Remmina.")
 
     run(work())
