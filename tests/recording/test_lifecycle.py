@@ -53,6 +53,8 @@ def test_the_way_to_proven(recording: SessionRecord) -> None:
     assert record.state is SessionState.PROVEN
     assert (record.frames, record.recorded_bytes, record.stored_bytes) == (15, 2700, 303)
     assert (record.opened_index, record.closed_index) == (12, 14)
+    assert record.recorder == START.recorder
+    assert "age1p" not in record.model_dump_json()  # the platform's key is gone
 
 
 def test_only_forward(recording: SessionRecord) -> None:

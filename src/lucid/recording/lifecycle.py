@@ -50,7 +50,7 @@ class SessionRecord(Session):
 
     @property
     def begun(self) -> RecordingStart:
-        """The recording's number and keys. Raises ValueError before there are any."""
+        """The recording's number and keys. Raises ValueError before there are any and once the session is proven."""
         if self.start is None:
             raise ValueError(f"session {self.id} has no recording")
         return self.start
@@ -104,8 +104,9 @@ class SessionRecord(Session):
         return self._with(closed_index=closed_index, manifest=manifest, error="")
 
     def proven(self) -> Self:
-        """The proof bundle exists."""
-        return self._with(state=SessionState.PROVEN, error="")
+        """The proof bundle exists. The key that the platform could seal with is forgotten: from now on the recording
+        opens for the manifest's recipients alone."""
+        return self._with(state=SessionState.PROVEN, start=None, error="")
 
     def waiting(self, why: str) -> Self:
         """The session does not advance at the moment."""

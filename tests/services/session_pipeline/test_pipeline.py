@@ -258,3 +258,42 @@ async def test_a_pipeline_restarted_alone_goes_on_with_live_recordings(path: Rec
     await path.pipeline.end(session=session, end=CLOSED)
     manifest, _ = await path.proven(session)
     assert (manifest.end, manifest.frames) == (CLOSED, 3)
+
+
+async def test_an_end_that_comes_before_recovery_is_not_lost(
+    path: RecordingPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = (await path.pipeline.open(grant=GRANT)).session
+    await path.recorder.append(session=session, frames=frame_bytes(0))
+    await path._apps[-1].stop()
+    recordings, asked, go_on = path.recorder.recordings, asyncio.Event(), asyncio.Event()
+
+    async def slow() -> list[str]:
+        asked.set()
+        await go_on.wait()
+        return await recordings()
+
+    monkeypatch.setattr(path.recorder, "recordings", slow)
+    await path.restart_pipeline()
+    async with asyncio.timeout(5):
+        await asked.wait()
+    ending = asyncio.create_task(path.pipeline.end(session=session, end=CLOSED))
+    await asyncio.wait({ending}, timeout=0.05)
+    go_on.set()
+    await ending
+    manifest, _ = await path.proven(session)
+    assert manifest.end == CLOSED
+
+
+async def test_what_the_platform_could_open_a_recording_with_is_forgotten(tmp_path: Path) -> None:
+    path = RecordingPath(tmp_path, FakeLog())
+    await path.start()
+    session = (await path.pipeline.open(grant=GRANT)).session
+    await path.recorder.append(session=session, frames=frame_bytes(0))
+    wrapped = (await path.recorder.start_of(session=session)).platform_key.wrapped.encode()
+    assert any(wrapped in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    await path.pipeline.end(session=session, end=CLOSED)
+    await path.proven(session)
+    await path.released()
+    await path.stop()
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and wrapped in file.read_bytes()]

@@ -168,6 +168,7 @@ def _open(path: Path) -> sqlite3.Connection:
             raise Corrupted(f"the database {path} is damaged: {'; '.join(problems)[:300]}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a wrapped key that is taken out must not stay in the file
         connection.execute(_SCHEMA)
     except sqlite3.Error as error:
         connection.close()

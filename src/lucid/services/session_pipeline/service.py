@@ -14,6 +14,8 @@ from lucid.services.session_pipeline.worker import Line, Worker
 
 UNFINISHED = (SessionState.OPENING, SessionState.RECORDING, SessionState.SEALING, SessionState.ANCHORING)
 
+_NOT_READ = "the sessions of earlier runs are not read yet"
+
 _log = structlog.get_logger()
 
 
@@ -38,7 +40,7 @@ class SessionPipeline:
         """Readiness: earlier sessions are known, no worker has failed, no opening is held up."""
         self._tasks.check()
         if not self._recovered.is_set():
-            raise Unavailable("the sessions of earlier runs are not read yet")
+            raise Unavailable(_NOT_READ)
         if self._line.openings.turns.blocked:
             raise Unavailable("an opening that failed is not in the log yet")
 
@@ -62,6 +64,11 @@ class SessionPipeline:
         return SessionOpened(session=draft.id, opened=draft.opened)
 
     async def end(self, *, session: str, end: SessionEnd) -> None:
+        try:
+            async with asyncio.timeout(self._line.settings.open_limit_s):
+                await self._recovered.wait()  # before that, a session of an earlier run has no worker to be told
+        except TimeoutError:
+            raise Unavailable(_NOT_READ) from None
         worker = self._workers.get(session)
         if worker is None:
             await self._line.store.get(session)

@@ -143,7 +143,7 @@ class Worker:
     async def _anchor(self) -> None:
         chunks = await self._stored_chunks()
         if self._record.closed_index is None:
-            manifest = build_manifest(self._record, chunks)
+            manifest = await asyncio.to_thread(build_manifest, self._record, chunks)
             index = await self._line.anchoring.closed(manifest=manifest, chunks=chunks)
             await self._save(self._record.anchored(index, manifest.digest()))
         await self._line.anchoring.bundle(session=self._session, wait_s=self._line.settings.poll_s)
