@@ -48,7 +48,10 @@ class Recorder(Protocol):
 
     async def append(self, *, session: SessionId, frames: bytes) -> None:
         """Make encoded frames durable; returns when they are on disk. Calls for one session come one at a
-        time. Raises RecorderFailed when that takes over a second or fails; the recording has ended then."""
+        time. Raises RecorderFailed when that takes over a second or fails; the recording has ended then.
+
+        Without frames it says that the session goes on: a recording of which nothing is heard for a while is
+        ended as interrupted, and a session whose recording has ended learns of it."""
         ...
 
     async def close(self, *, session: SessionId, end: SessionEnd) -> None:

@@ -32,6 +32,20 @@ async def test_frames_that_cannot_be_stored_end_the_session(make_bench: MakeBenc
     assert (end.reason, end.detail) == (EndReason.RECORDER_FAILED, error.detail)
 
 
+async def test_an_idle_session_ends_with_its_recording(make_bench: MakeBench) -> None:
+    bench = await make_bench(recording=paintings(3), heartbeat_s=0.1)
+    client = await bench.connect()
+    await settle(lambda: bench.recorder.calls > 5)
+    calls, session = bench.recorder.calls, bench.pipeline.opened[0]
+    data = bytes(bench.recorder.data[session])
+    await settle(lambda: bench.recorder.calls >= calls + 3)
+    assert bytes(bench.recorder.data[session]) == data
+    bench.recorder.fail = RecorderFailed("the recording has ended: interrupted")
+    await client.wait_closed()
+    end = await bench.pipeline.last_end()
+    assert (end.reason, end.detail) == (EndReason.RECORDER_FAILED, "the recording has ended: interrupted")
+
+
 async def test_frames_that_are_not_stored_within_a_second_end_the_session(make_bench: MakeBench) -> None:
     bench = await make_bench(recording=paintings(500), append_limit_s=0.3)
     client = await bench.connect()
@@ -113,7 +127,11 @@ async def _tls_session(bench: Bench) -> tuple[asyncio.StreamReader, asyncio.Stre
 
 async def test_garbage_inside_tls_ends_the_session(make_bench: MakeBench) -> None:
     bench = await make_bench()
-    for garbage in (os.urandom(5000), b"\x03\x00\x00\x08\x02\xf0\x80\x7f", b"\x03\x00\xff\xff" + bytes(70_000)):
+    for garbage in (
+        b"\x01" + os.urandom(5000),
+        b"\x03\x00\x00\x08\x02\xf0\x80\x7f",
+        b"\x03\x00\xff\xff" + bytes(70_000),
+    ):
         reader, writer = await _tls_session(bench)
         writer.write(garbage)
         assert await reader.read() == b""

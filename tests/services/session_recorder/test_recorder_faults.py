@@ -11,7 +11,7 @@ import pytest
 
 from lucid.base.errors import RecorderFailed, StorageFull
 from lucid.base.ids import new_session_id
-from lucid.model.session import EndReason
+from lucid.model.session import EndReason, SessionEnd
 from lucid.ports.recording import ClosedSegment
 from tests.services.session_recorder.recording_kit import (
     CLOSED,
@@ -174,4 +174,27 @@ async def test_twenty_sessions_at_once(tmp_path: Path) -> None:
     await asyncio.gather(*map(record, sessions))
     for session in sessions:
         assert await read_recording(recorder, session) == [frames(n) for n in range(10)]
+    await recorder.stop()
+
+
+async def test_a_recording_that_nothing_is_heard_of_ends(tmp_path: Path) -> None:
+    recorder = await started(tmp_path, silence_limit_s=0.2)
+    lively, silent = new_session_id(), new_session_id()
+    for session in (lively, silent):
+        await recorder.open(session=session, playback=False)
+        await recorder.append(session=session, frames=frames())
+
+    async def beat() -> None:
+        while True:
+            await recorder.append(session=lively, frames=b"")
+            await asyncio.sleep(0.02)
+
+    beating = asyncio.create_task(beat())
+    status = await recorder.next_segment(session=silent, after=0, wait_s=5)
+    assert status.end == SessionEnd(reason=EndReason.INTERRUPTED, detail="nothing was heard of the session for 0.2 s")
+    assert (await recorder.next_segment(session=lively, after=0, wait_s=0.3)).end is None
+    beating.cancel()
+    with pytest.raises(RecorderFailed, match="has ended: interrupted"):
+        await recorder.append(session=silent, frames=b"")
+    assert await read_recording(recorder, silent) == [frames()]
     await recorder.stop()

@@ -36,6 +36,9 @@ class RdpControllerSettings(Settings):
     tee_buffer_bytes: int = Field(
         default=8_388_608, ge=1_048_576, description="bytes not yet durable at which neither peer is read any more"
     )
+    heartbeat_s: float = Field(
+        default=5.0, gt=0, description="how often the recorder is told that a session without new frames goes on"
+    )
     append_limit_s: float = Field(
         default=1.0, gt=0, description="how long making frames durable may take before the session ends"
     )

@@ -1,6 +1,7 @@
 """From relayed bytes to durable frames: collects frames and hands them to the recorder in time."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -36,6 +37,7 @@ class Tee:
         self._flush_s = settings.flush_ms / 1000
         self._flush_bytes = settings.flush_bytes
         self._buffer_bytes = settings.tee_buffer_bytes
+        self._heartbeat_s = settings.heartbeat_s
         self._append_limit_s = settings.append_limit_s
         self._loop = asyncio.get_running_loop()
         self._began_ns = time.monotonic_ns()
@@ -64,12 +66,15 @@ class Tee:
             self._check_full()
 
     async def run(self) -> None:
-        """Hand frames on, one call at a time, until `finish` or a failure."""
+        """Hand frames on, one call at a time, until `finish` or a failure. While there are none, tell the recorder so:
+        it ends a recording that it hears nothing of, and a session whose recording has ended must not go on."""
         while not self._closing or self._parts:
-            await self._due.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._due.wait()
             self._due.clear()
             frames = self._take()
-            if frames and not await self._append(frames):
+            if (frames or not self._closing) and not await self._append(frames):
                 break
 
     def finish(self) -> None:

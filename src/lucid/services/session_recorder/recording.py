@@ -48,7 +48,7 @@ class Closed:
 @dataclass
 class Recording:
     """A journal. With a data key it is live; without, it is one of an earlier run and has `end`.
-    `end` is set once; whoever sets it has ended the recording."""
+    `end` is set once; whoever sets it has ended the recording. `heard` is the event loop's time of the last append."""
 
     session: str
     start: RecordingStart
@@ -67,6 +67,7 @@ class Recording:
         self._segment: _OpenSegment | None = None
         self._next_number = 0
         self._call: asyncio.Future[None] | None = None
+        self.heard = asyncio.get_running_loop().time()
 
     async def append(self, frames: bytes) -> None:
         """As the port says. A caller that is cancelled does not cancel the write: half a record would be left."""
@@ -77,7 +78,9 @@ class Recording:
         if len(frames) > MAX_APPEND_BYTES:
             raise InvalidInput(f"frames: {len(frames)} bytes, at most {MAX_APPEND_BYTES} at once", field="frames")
         span = scan_frames(frames) if len(frames) <= INLINE_BYTES else await asyncio.to_thread(scan_frames, frames)
+        self.heard = asyncio.get_running_loop().time()
         if span.count == 0:
+            self._check_running()
             return
         if span.first_us < self.last_us:
             raise InvalidInput("frames: time goes back", field="frames")
@@ -90,8 +93,7 @@ class Recording:
             raise self._fail(error.detail) from error
 
     async def _write_frames(self, frames: bytes, span: FrameSpan) -> None:
-        if self.end is not None:
-            raise RecorderFailed(f"the recording has ended: {self.end.reason}")
+        self._check_running()
         self.backlog.check()
         segment = self._segment or await self._open_segment()
         if len(frames) <= INLINE_BYTES:
@@ -105,6 +107,10 @@ class Recording:
         segment.frame_bytes += len(frames)
         if segment.frame_bytes >= self.settings.segment_bytes:
             await self._close_segment(segment, RecordKind.SEGMENT_END)
+
+    def _check_running(self) -> None:
+        if self.end is not None:
+            raise RecorderFailed(f"the recording has ended: {self.end.reason}")
 
     async def _open_segment(self) -> _OpenSegment:
         assert self.data_key is not None

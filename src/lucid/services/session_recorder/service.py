@@ -66,6 +66,7 @@ class SessionRecorder:
             recording = self._recording(journal.head)
             recording.closed, recording.end, recording.last_us = journal.closed, journal.end, journal.last_us
             self._backlog.add(sum(segment.size for segment in journal.closed.values()))
+        self._tasks.spawn(self._end_silent(), name="silence")
         _log.info("recorder ready", recorder=state.recorder, sequence=state.sequence, found=len(found))
 
     async def stop(self) -> None:
@@ -73,6 +74,18 @@ class SessionRecorder:
         running = [recording for recording in self._recordings.values() if recording.end is None]
         await asyncio.gather(*(recording.close(_SHUT_DOWN) for recording in running))
         await self._tasks.close()
+
+    async def _end_silent(self) -> None:
+        """End the recordings whose gateway is gone: one that lives appends every few seconds, if only nothing."""
+        limit_s = self._settings.silence_limit_s
+        end = SessionEnd(reason=EndReason.INTERRUPTED, detail=f"nothing was heard of the session for {limit_s:g} s")
+        while True:
+            await asyncio.sleep(limit_s / 10)
+            before = asyncio.get_running_loop().time() - limit_s
+            silent = [found for found in self._recordings.values() if found.end is None and found.heard < before]
+            for recording in silent:
+                _log.warning("recording is silent", session=recording.session)
+            await asyncio.gather(*(recording.close(end) for recording in silent))
 
     async def check(self) -> None:
         """Readiness: the state on disk is known, no background task has failed, there is room for frames."""

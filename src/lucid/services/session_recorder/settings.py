@@ -37,6 +37,9 @@ class SessionRecorderSettings(Settings):
     durable_limit_s: float = Field(
         default=1.0, gt=0, le=10, description="frames that take longer to reach the disk end the recording"
     )
+    silence_limit_s: float = Field(
+        default=60.0, gt=0, description="a recording of which nothing is heard for so long ends: its gateway is gone"
+    )
     journal_limit_bytes: int = Field(
         default=4 * 1024**3, ge=1024 * 1024, description="journals of all sessions together; beyond, recordings end"
     )
