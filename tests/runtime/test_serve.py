@@ -1,0 +1,83 @@
+"""One service alone: how it is found, what it needs, who else may run, and that it answers over HTTP."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lucid.base.errors import Conflict, InvalidInput, Unauthenticated
+from lucid.base.secret import Secret
+from lucid.catalog.keys import SERVICE_TOKEN
+from lucid.drivers.http.client import connect
+from lucid.model.canonical import digest_of
+from lucid.ports.log import DataChain
+from lucid.runtime.keyring import Keyring
+from lucid.runtime.paths import DataDir
+from lucid.runtime.platform import Platform
+from lucid.runtime.serve import serve_one, service_named, url_of
+from lucid.runtime.settings import RuntimeSettings
+from lucid.runtime.wiring import embedded_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RuntimeSettings:
+    return RuntimeSettings.load(data_dir=tmp_path / "data", http_port=0)
+
+
+async def test_it_offers_its_ports_to_those_with_the_token(settings: RuntimeSettings) -> None:
+    async with serve_one("data-chain", settings) as server:
+        token = Keyring.open(DataDir(settings.data_dir).keys).private(SERVICE_TOKEN)
+        for shown in (token, Secret("another")):
+            bodies = connect(DataChain, server.url, shown)
+            try:
+                if shown is token:
+                    assert await bodies.put(body=b"body") == digest_of(b"body")
+                else:
+                    with pytest.raises(Unauthenticated):
+                        await bodies.put(body=b"body")
+            finally:
+                await bodies.aclose()  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"{server.url}/ready")).json()["status"] == "ready"
+
+
+async def test_it_keeps_what_it_has(settings: RuntimeSettings) -> None:
+    """A second run in the same process finds the folder free, and the state of the first."""
+    for _ in range(2):
+        async with serve_one("session-recorder", settings):
+            pass
+
+
+async def test_unknown_name(settings: RuntimeSettings) -> None:
+    with pytest.raises(InvalidInput, match=r"NAME: expected one of .*session-recorder.*, not 'sesion-recorder'"):
+        async with serve_one("sesion-recorder", settings):
+            pass
+
+
+async def test_a_bus_must_be_given(settings: RuntimeSettings) -> None:
+    with pytest.raises(InvalidInput, match="LUCID_REDIS_URL"):
+        async with serve_one("session-pipeline", settings):
+            pass
+
+
+async def test_one_of_a_kind_on_a_data_folder(settings: RuntimeSettings) -> None:
+    async with serve_one("data-chain", settings), serve_one("session-storage", settings):
+        with pytest.raises(Conflict, match="another data-chain runs on"):
+            async with serve_one("data-chain", settings):
+                pass
+        with pytest.raises(Conflict, match="another lucid runs on"):
+            await Platform(settings, ephemeral=True).start()
+
+
+def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = service_named("session-recorder")
+    assert url_of(recorder) == f"http://127.0.0.1:{recorder.embedded_port}"
+    monkeypatch.setenv("LUCID_URL_SESSION_RECORDER", "http://recorder:8084")
+    assert url_of(recorder) == "http://recorder:8084"
+
+
+def test_the_environment_wins_over_built_in_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = service_named("rdp-controller")
+    assert embedded_settings(gateway) == {"rdp_port": 13389}
+    monkeypatch.setenv("LUCID_RDP_CONTROLLER_RDP_PORT", "3390")
+    assert embedded_settings(gateway) == {}
