@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from tests.real.xrdp_host import child as command
-from tests.real.xrdp_host import free_port, listening, wait_for
 
 from benchmarks import pyrdp
 from benchmarks.gateway_process import gateway
 from benchmarks.load import ADDRESS, Child, child, clients, host
 from benchmarks.report import Row, at_most
 from benchmarks.traffic import WORK, traffic
+from tests.real.xrdp_host import child as command
+from tests.real.xrdp_host import free_port, listening, wait_for
 
 SESSIONS = 20
 MBIT_S = 5.0

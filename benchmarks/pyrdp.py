@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from tests.real.xrdp_host import child as command
-from tests.real.xrdp_host import free_port, wait_for
 
 from benchmarks.load import ADDRESS
 from benchmarks.traffic import WORK
+from tests.real.xrdp_host import child as command
+from tests.real.xrdp_host import free_port, wait_for
 
 _VENV = WORK / "pyrdp"
 _PACKAGE = "pyrdp-mitm==2.1.0"

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.real.xrdp_host import XrdpHost, running_xrdp
-
 from benchmarks.desktop import HEIGHT, WIDTH, write_activity
 from lucid.base.secret import Secret
 from lucid.crypto.certificate import pinning_context
 from lucid.model.frame import HEAD_BYTES, Direction, Frame, encode_frames
 from lucid.wire.rdp.client import ClientHandshake, ClientState
 from lucid.wire.rdp.pdu import PduReader
+from tests.real.xrdp_host import XrdpHost, running_xrdp
 
 WORK = Path("build/benchmarks")
 """On the disk of the repository, since a temporary folder may be in memory, where syncing costs nothing."""

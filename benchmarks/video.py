@@ -16,8 +16,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
-from tests.real.rdp_client import Display, running_display
-from tests.real.xrdp_host import child as command
 
 from benchmarks import sealing
 from benchmarks.desktop import HEIGHT, WIDTH, write_activity
@@ -27,6 +25,8 @@ from benchmarks.load import child, clients, host
 from benchmarks.report import Row, at_most
 from benchmarks.traffic import SECONDS, WORK, segments, traffic
 from lucid.base.logging import configure_logging
+from tests.real.rdp_client import Display, running_display
+from tests.real.xrdp_host import child as command
 
 ROUNDS = 3
 PIECE_S = 8.0
