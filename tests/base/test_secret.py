@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from lucid.base.logging import redact
 from lucid.base.secret import REVEAL, Secret
+from lucid.base.value import Value
 
 
 class Login(BaseModel):
@@ -39,3 +41,15 @@ def test_logs_are_redacted_by_key_and_by_type() -> None:
         "password": "**********",
         "extra": "**********",
     }
+
+
+class SealedLogin(Value):
+    user: str
+    password: Secret
+
+
+@pytest.mark.parametrize("text", ['{"password": "hunter2"}', '{"user": "ann", "passwort": "hunter2", "password": ""}'])
+def test_an_error_of_validation_does_not_show_what_was_given(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SealedLogin.model_validate_json(text)
+    assert "hunter2" not in str(caught.value)

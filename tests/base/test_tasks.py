@@ -35,3 +35,14 @@ async def test_a_failure_is_shown_once() -> None:
     with pytest.raises(ValueError, match="boom"):
         tasks.check()
     tasks.check()
+
+
+async def test_the_first_failure_is_the_one_shown() -> None:
+    async def work(why: str) -> None:
+        raise ValueError(why)
+
+    tasks = Tasks("test")
+    for why in ("cause", "consequence"):
+        await asyncio.wait({tasks.spawn(work(why), name=why)})
+    with pytest.raises(ValueError, match="cause"):
+        tasks.check()

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import httpx
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from pydantic import Field
 from structlog.testing import capture_logs
 
@@ -200,6 +200,18 @@ async def test_a_bug_is_reported_without_its_detail(url: str) -> None:
     assert [entry["event"] for entry in logs] == ["unexpected error"]
     assert type(caught.value) is LucidError
     assert "must not leave" not in caught.value.detail
+
+
+async def test_a_redirection_is_no_answer() -> None:
+    api = FastAPI()
+
+    @api.post("/rpc/Post/load")
+    async def elsewhere() -> Response:
+        return Response(b"not the parcel", status_code=302, headers={"Location": "http://elsewhere.test/"})
+
+    async with serving(api) as url, httpx.AsyncClient() as http:
+        with pytest.raises(Unavailable, match="status 302"):
+            await remote(url, http=http).load(label="one")
 
 
 async def test_a_service_that_is_not_there_is_unavailable() -> None:

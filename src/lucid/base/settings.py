@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     Fields name their unit (`_s`, `_ms`, `_bytes`) and describe themselves with `Field(description=...)`.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LUCID_")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LUCID_", hide_input_in_errors=True)
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

@@ -28,7 +28,7 @@ class Tasks:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = error
+            self._failure = self._failure or error
             _log.error("task failed", owner=self._owner, task=task.get_name(), exc_info=error)
 
     def check(self) -> None:

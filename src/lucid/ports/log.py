@@ -69,7 +69,9 @@ class LogStore(Protocol):
         """RFC 6962 consistency proof. Raises NotFound."""
         ...
 
-    async def fsck(self) -> FsckReport: ...
+    async def fsck(self, *, wait_s: float = 3600.0) -> FsckReport:
+        """Read and derive the whole log again. Raises Unavailable when that takes longer than `wait_s`."""
+        ...
 
 
 class LogStatus(Value):

@@ -67,7 +67,7 @@ class _Call:
         except ValidationError as error:
             raise InvalidInput(first_problem(error), field=str(error.errors()[0]["loc"][0])) from None
         response = await self._post(arguments, content)
-        if response.is_error:
+        if not response.is_success:  # a redirection is no answer either: nobody of ours redirects
             raise _error_of(response, self._url)
         if self._method.result is None:
             return response.content

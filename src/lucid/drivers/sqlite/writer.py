@@ -86,8 +86,9 @@ class Writer:
             outcomes.extend(self._outcome(write) for write in batch)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # the next BEGIN fails then, and says why
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
             outcomes = [translated(error, self._path)] * len(batch)
         for loop in {write.loop for write in batch}:
             answers = [(w.future, o) for w, o in zip(batch, outcomes, strict=True) if w.loop is loop]

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from lucid.base.errors import Corrupted, InvalidInput, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound, Unavailable
 from lucid.chain import fsck
 from lucid.chain.edge import Edge, edge_paths, unfinished
 from lucid.chain.rules import follow, open_block, open_checkpoint, state_at
@@ -189,5 +189,9 @@ class BlockManager:
     async def consistency(self, *, old: int, new: int) -> list[Digest]:
         return [value.hex() for value in await self._tiles.consistency(old, new)]
 
-    async def fsck(self) -> FsckReport:
-        return await fsck.fsck(self._folder, self._verifier, size=lambda: self._state.size)
+    async def fsck(self, *, wait_s: float = 3600.0) -> FsckReport:
+        try:
+            async with asyncio.timeout(wait_s):
+                return await fsck.fsck(self._folder, self._verifier, size=lambda: self._state.size)
+        except TimeoutError:
+            raise Unavailable(f"the log was not read within {wait_s:g} s") from None
