@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import structlog
 
@@ -231,17 +232,19 @@ class RdpGateway:
             del self._sessions[session]
 
     async def _report(self, session: SessionId, end: SessionEnd) -> None:
-        """Tell the pipeline, which must know: tried again while it does not answer."""
-        for wait_s in (*_END_RETRY_S, None):
+        """Tell the pipeline, which must know: tried again until it answers or the gateway stops."""
+        for wait_s in chain(_END_RETRY_S, repeat(_END_RETRY_S[-1])):
             try:
                 await self._pipeline.end(session=session, end=end)
+                return
+            except NotFound:
+                _log.error("session end not wanted", session=session)
+                return
             except LucidError as error:
                 _log.warning("session end not delivered", session=session, detail=error.detail, retry_s=wait_s)
-                if wait_s is None or self._stopping:
-                    return
-                await asyncio.sleep(wait_s)
-            else:
+            if self._stopping:
                 return
+            await asyncio.sleep(wait_s)
 
 
 def allowed_channels(policy: Policy) -> frozenset[str]:
