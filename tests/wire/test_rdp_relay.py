@@ -1,5 +1,7 @@
 """The gateway's tee between our own client and server, and on captured PDUs."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,6 +148,17 @@ def test_the_host_sees_injected_credentials_and_nothing_of_it_is_recorded() -> N
     assert info.flags & share.INFO_AUTOLOGON
     assert not info.flags & (share.INFO_COMPRESSION | share.INFO_COMPRESSION_TYPES)
     assert info.extra == original.extra
+
+
+def test_a_client_starts_no_program_past_the_recording() -> None:
+    relay = _relay()
+    relay.from_client(golden("freerdp_connect_initial"))
+    relay.from_host(golden("xrdp_connect_response"))
+    sent = mcs.SendData.from_bytes(golden("freerdp_client_info"))
+    info = replace(share.ClientInfo.from_payload(sent.payload), shell="sh -c 'rm -r /srv'", directory="/srv")
+    relayed = relay.from_client(replace(sent, payload=info.to_payload()).to_bytes())
+    seen = share.ClientInfo.from_payload(mcs.SendData.from_bytes(relayed.to_peer).payload)
+    assert (seen.shell, seen.directory, relayed.record) == ("", "", b"")
 
 
 def test_the_host_sees_patched_capabilities() -> None:

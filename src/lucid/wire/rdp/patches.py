@@ -65,10 +65,11 @@ def patch_connect_response(response: ConnectResponse, requested_protocols: int) 
 
 
 def patch_client_info(info: ClientInfo, *, username: str, password: Secret, domain: str) -> ClientInfo:
-    """The host's credentials in place of the client's, logged on without asking, uncompressed."""
+    """The host's credentials in place of the client's, logged on without asking, uncompressed. The program that the
+    client would have started is left out: this PDU is not recorded, so nobody could see it."""
     dropped = INFO_COMPRESSION | INFO_COMPRESSION_TYPES | INFO_PASSWORD_IS_SC_PIN
     flags = info.flags & ~dropped | INFO_AUTOLOGON
-    return replace(info, flags=flags, domain=domain, user=username, password=password)
+    return replace(info, flags=flags, domain=domain, user=username, password=password, shell="", directory="")
 
 
 def patch_confirm_active(confirm: ConfirmActive) -> ConfirmActive:
