@@ -199,6 +199,7 @@ async def test_half_open_connections_are_bounded_and_leave_nothing(make_bench: M
 
 
 async def test_garbage_in_place_of_tls_ends_the_session(make_bench: MakeBench) -> None:
+    """So does leaving then, as a client does that insists on NLA, which it offered beside TLS."""
     bench = await make_bench()
     for data, reason in ((os.urandom(300), EndReason.PROTOCOL_ERROR), (b"", EndReason.CLIENT_CLOSED)):
         request = ConnectionRequest(f"lucid={bench.tickets.issue(os.urandom(4).hex())}".encode(), PROTOCOL_SSL, 0)
@@ -209,7 +210,9 @@ async def test_garbage_in_place_of_tls_ends_the_session(make_bench: MakeBench) -
             writer.write(data)
             await reader.read()
         writer.close()
-        assert (await bench.pipeline.last_end()).reason is reason
+        end = await bench.pipeline.last_end()
+        assert end.reason is reason
+        assert end.detail.rpartition(": ")[2]
 
 
 async def test_a_host_that_is_not_there(make_bench: MakeBench) -> None:

@@ -6,6 +6,7 @@ the one step that makes it visible (man 2 fsync, man 2 rename).
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import itertools
 import os
@@ -27,24 +28,36 @@ TEMPORARY = ".tmp"
 
 _RUN = secrets.token_hex(4)
 _numbers = itertools.count()
-_threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="disk")
+
+THREADS = 32
+threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="disk")
+"""Kept for disk I/O, so that it does not wait behind computations."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_sync_file_range = _libc.sync_file_range
+_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `function` in a thread kept for disk I/O, so that many sessions' syncs go in parallel and do not
-    wait behind computations. Once begun it runs to its end, even if the caller is cancelled."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))
+    """Run `function` in a thread kept for disk I/O. Once begun it runs to its end, even if the caller is
+    cancelled."""
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(function, *args, **kwargs))
 
 
 @contextlib.contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Turn an OSError into StorageFull (no space, quota) or Unavailable; `what` names the file for a person."""
+    """Raise an OSError as what `disk_error` makes of it."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"{what}: {error.strerror}") from error
-        raise Unavailable(f"{what}: {error.strerror}") from error
+        raise disk_error(what, error) from error
+
+
+def disk_error(what: str, error: OSError) -> StorageFull | Unavailable:
+    """StorageFull (no space, quota) or Unavailable; `what` names the file for a person."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return (StorageFull if full else Unavailable)(f"{what}: {error.strerror}")
 
 
 def sync_folder(path: Path) -> None:
@@ -61,6 +74,15 @@ def write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def begin_writeback(descriptor: int) -> None:
+    """Have the kernel begin to write the file's data to the disk, without waiting (man 2 sync_file_range): when many
+    files are to be synced, that makes it once for all, not once a file. A sync must follow."""
+    if _sync_file_range(descriptor, 0, 0, _SYNC_FILE_RANGE_WRITE) != 0:
+        code = ctypes.get_errno()
+        if code not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):  # a file system or sandbox without it
+            raise OSError(code, os.strerror(code))
 
 
 class DurableTree:

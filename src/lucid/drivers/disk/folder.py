@@ -4,54 +4,23 @@ import contextlib
 import fcntl
 import os
 import shutil
-import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
-from lucid.base.errors import Conflict, InvalidInput, NotFound, Unavailable
-from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder, write_all
+from lucid.base.errors import Conflict, InvalidInput, NotFound
+from lucid.drivers.disk.appending import DiskAppendFile, GroupCommit
+from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder
 
 LOCK = ".lock"
 
 
-class DiskAppendFile:
-    """A file that only grows: O_APPEND, and fdatasync before an append returns."""
-
-    def __init__(self, path: str, descriptor: int) -> None:
-        self._path = path
-        self._descriptor = descriptor
-        self._open = True
-        # A cancelled append still runs in its thread; the next one and close() must wait for it.
-        self._turn = threading.Lock()
-        self._finalizer = weakref.finalize(self, os.close, descriptor)
-
-    async def append(self, data: bytes) -> None:
-        await in_thread(self._append, data)
-
-    def _append(self, data: bytes) -> None:
-        with self._turn:
-            if not self._open:
-                raise Unavailable(f"{self._path}: closed, or an earlier append failed")
-            self._open = False
-            with disk_errors(self._path):
-                write_all(self._descriptor, data)
-                os.fdatasync(self._descriptor)
-            self._open = True
-
-    async def close(self) -> None:
-        await in_thread(self._close)
-
-    def _close(self) -> None:
-        with self._turn:
-            self._open = False
-            self._finalizer()
-
-
 class DiskFolder:
-    """The folder `root`, created at the first write. Names that begin with a dot are the driver's own."""
+    """The folder `root`, created at the first write. Names that begin with a dot are the driver's own.
+    One event loop at a time uses its files for appending."""
 
     def __init__(self, root: Path) -> None:
+        self._commit = GroupCommit()
         self._tree = DurableTree(root)
         self._root = root
         self._unlock: weakref.finalize[[int], DiskFolder] | None = None
@@ -88,7 +57,8 @@ class DiskFolder:
             self._tree.write(targets)
 
     async def open_append(self, path: str) -> DiskAppendFile:
-        return DiskAppendFile(path, await in_thread(self._open_append, path, self._path(path)))
+        descriptor = await in_thread(self._open_append, path, self._path(path))
+        return DiskAppendFile(path, descriptor, self._commit)
 
     def _open_append(self, path: str, target: Path) -> int:
         with disk_errors(path):

@@ -204,9 +204,8 @@ class RdpGateway:
         except ssl.SSLError as error:
             return SessionEnd(reason=EndReason.PROTOCOL_ERROR, detail=f"client: TLS: {error.reason}")
         except OSError as error:
-            return SessionEnd(
-                reason=EndReason.CLIENT_CLOSED, detail=f"in the TLS handshake: {error or type(error).__name__}"[:500]
-            )
+            what = str(error) or type(error).__name__
+            return SessionEnd(reason=EndReason.CLIENT_CLOSED, detail=f"in the TLS handshake: {what}"[:500])
         relay = Relay(
             client_request=request,
             username=link.credentials.username,
