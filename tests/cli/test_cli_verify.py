@@ -46,6 +46,15 @@ def test_log_alone() -> None:
     assert "VERIFIED: the log" in result.output
 
 
+def test_warnings_are_listed_and_strict_refuses_them() -> None:
+    late = ["good/bundle.json", "--key", "good/key", "--log", "ok-closed-late/log"]
+    result = CliRunner().invoke(app, late)
+    assert result.exit_code == 0
+    assert "was closed in a block of" in " ".join(result.output.split())
+    assert "(warnings: 1)" in result.output
+    assert CliRunner().invoke(app, [*late, "--strict"]).exit_code == 1
+
+
 def test_bad_input() -> None:
     result = CliRunner().invoke(app, ["--key", "good/key"])
     assert result.exit_code == 2

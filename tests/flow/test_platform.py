@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx
 
+from lucid.base.clock import SystemClock
 from lucid.catalog.keys import OWNER_IDENTITY
 from lucid.catalog.services import SERVICES
 from lucid.model.session import EndReason, SessionState
@@ -51,9 +52,11 @@ async def test_a_session_is_recorded_and_proven(platform: Platform, tmp_path: Pa
             recording=export.chunks,
             identity=platform.data.keys / OWNER_IDENTITY.name,
             log=platform.data.of("block-manager"),
+            now=SystemClock().now(),
+            strict=True,
         )
     )
-    assert report.verified
+    assert report.verified, report.failure
     assert {step.outcome for step in report.steps if step.name != "consistency"} == {"ok"}
 
     identity = read_identity(platform.data.keys / OWNER_IDENTITY.name)

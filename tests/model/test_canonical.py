@@ -11,7 +11,15 @@ from lucid.base.errors import InvalidInput
 from lucid.model.canonical import canonical_json
 from lucid.model.entry import LogEntry
 
-ENTRY = LogEntry(type="host.added", time="2026-11-22T21:42:00.000000Z", actor="admin", body="0" * 64, sequence=7)
+ENTRY = LogEntry(
+    type="session.closed",
+    time="2026-11-22T21:42:00.000000Z",
+    actor="admin",
+    body="0" * 64,
+    session="01930000-0000-7000-8000-000000000001",
+    recorder="rec-1",
+    sequence=7,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -60,7 +68,7 @@ def test_canonical_bytes_come_back() -> None:
         ENTRY.to_bytes().replace(b":7", b":%d" % 2**53),
         ENTRY.to_bytes().replace(b":7", b":1" + b"0" * 5000),
         ENTRY.to_bytes().replace(b"{", b'{"actor":"other",'),
-        ENTRY.to_bytes().replace(b'"sequence"', b'"recorder":null,"sequence"'),
+        ENTRY.to_bytes().replace(b'"sequence"', b'"closes_by":null,"sequence"'),
         ENTRY.to_bytes().replace(b"admin", b"\\u0061dmin"),
     ],
 )

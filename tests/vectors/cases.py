@@ -1,101 +1,49 @@
 """The vectors: what is verified, and the step that must fail. Each lies in one thing and is honest otherwise."""
 
-import json
+import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+import zstandard
+
 from lucid.base.clock import shift_time
-from lucid.crypto.merkle import node_hash
 from lucid.crypto.note import sign
 from lucid.model.bundle import Bundle
+from lucid.model.canonical import NO_DIGEST
 from lucid.model.entry import LogEntry
-from lucid.model.frame import encode_frames
-from lucid.model.manifest import WrappedKey
+from lucid.model.frame import Direction, Frame, encode_frames
 from lucid.model.session import RecorderNumber
 from tests.vectors import build
 from tests.vectors.build import (
     LOG_KEY,
     OTHER_KEY,
-    Files,
     Log,
     Session,
     at,
     flip,
-    other_entry,
     prove,
     proven,
     recording,
     seal,
     seal_all,
 )
-
-KEYS: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "keys.json").read_text())
-OWNER_KEY = WrappedKey(recipient=KEYS["owner"]["recipient"], wrapped=KEYS["owner"]["wrapped"])
-SHORT_KEY = WrappedKey(recipient=KEYS["owner"]["recipient"], wrapped=KEYS["owner"]["wrapped_short"])
-SECOND_KEY = WrappedKey(recipient=KEYS["other"]["recipient"], wrapped=KEYS["other"]["wrapped"])
-
-OK, BAD_INPUT = "ok", "bad-input"
-
-
-@dataclass
-class Vector:
-    """`expect`: the step that fails, `ok` or `bad-input`. Inputs that are None are those of the good session
-    for bundle and key, and absent for the others; GOOD means the good session's."""
-
-    name: str
-    expect: int | str
-    bundle: Bundle | bytes | None = None
-    key: str | None = None
-    recording: Files | str | None = None
-    identity: str | None = None
-    log: Files | str | None = None
-    checkpoint: str | None = None
-    without_bundle: bool = field(default=False)
-
-
-GOOD = "good"
-
-
-def session(number: int = 2, sequence: int = 2, **changes: Any) -> Session:
-    """The session that most vectors are about: the second of recorder rec-one."""
-    fields: dict[str, Any] = {"chunks": seal_all(build.session_id(number)), "keys": (SECOND_KEY, OWNER_KEY)} | changes
-    return Session(number=number, sequence=sequence, **fields)
-
-
-def before() -> Log:
-    """The log up to the moment when that session opens: another entry, and a session before it."""
-    first = Session(number=1, sequence=1)
-    return Log().add(other_entry(1), first.opened_entry()).add(first.closed_entry())
-
-
-def log_with(subject: Session) -> Log:
-    """The log that holds the session, with another recorder's session between opening and closing."""
-    other = Session(number=3, recorder="rec-two", sequence=1)
-    log = before().add(subject.opened_entry(), other.opened_entry())
-    return log.add(other.closed_entry(), subject.closed_entry())
-
-
-def grown(log: Log) -> Log:
-    """The log with one more session and one that is still open."""
-    third = Session(number=4, sequence=3)
-    still_open = Session(number=5, sequence=4)
-    return log.copy().add(third.opened_entry(), third.closed_entry()).add(still_open.opened_entry())
-
-
-def told(expect: int | str, name: str, subject: Session, **inputs: Any) -> Vector:
-    """A vector in which the platform itself lied before it committed: everything else fits the lie."""
-    return Vector(name, expect, prove(subject, log_with(subject)), **inputs)
-
-
-def changed(value: Any, **fields: Any) -> Any:
-    return value.model_copy(update=fields)
-
-
-def good() -> tuple[Session, Log]:
-    subject = session()
-    return subject, log_with(subject)
+from tests.vectors.log_cases import log_cases
+from tests.vectors.world import (
+    BAD_INPUT,
+    GOOD,
+    OK,
+    OWNER_KEY,
+    SECOND_KEY,
+    SHORT_KEY,
+    Vector,
+    before,
+    changed,
+    good,
+    grown,
+    session,
+    told,
+)
 
 
 def vectors() -> Iterator[Vector]:
@@ -104,9 +52,7 @@ def vectors() -> Iterator[Vector]:
     yield from _anchoring()
     yield from _recording()
     yield from _decryption()
-    yield from _log()
-    yield from _consistency()
-    yield from _sequence()
+    yield from log_cases()
     yield from _bad_input()
 
 
@@ -130,10 +76,16 @@ def _verified() -> Iterator[Vector]:
     note = log.checkpoint()
     cosigned = note + sign(note.split("\n\n")[0] + "\n", build.WITNESS_KEY).split("\n\n")[1]
     yield Vector("cosigned", OK, _under(subject, log, cosigned))
-    long = Log().add(*(other_entry(number) for number in range(300)))
-    yield Vector("two-levels-of-tiles", OK, log=long.files(), without_bundle=True)
-    path = "tile/1/000.p/1"
-    yield Vector("tile-above-altered", 12, log=_altered(long, path), without_bundle=True)
+    extended = sign(note.split("\n\n")[0] + "\nan extension\n", LOG_KEY)
+    yield Vector("checkpoint-with-extension", OK, _under(subject, log, extended))
+    keys = session(keys=(SHORT_KEY, OWNER_KEY))
+    yield told(OK, "short-key-passed-over", keys, recording=recording(keys.chunks), identity="owner")
+    for name, chunk in (
+        ("zstd-with-checksum", seal(subject.id, 0, bytes(32), plain=_summed())),
+        ("zstd-window-at-the-limit", seal(subject.id, 0, bytes(32), plain=_windowed(17 << 3))),
+        ("unknown-event", _chunk_of([*build.frames_of(0), _event(b'{"event":"resize"}')])),
+    ):
+        yield told(OK, name, session(chunks=[chunk]), recording=recording([chunk]), identity="owner")
 
 
 def _under(subject: Session, log: Log, opened: str, closed: str | None = None) -> Bundle:
@@ -168,6 +120,11 @@ def _anchoring() -> Iterator[Vector]:
     forged = sign(log.checkpoint().split("\n\n")[0] + "\n", OTHER_KEY)
     yield Vector("checkpoint-signed-by-another", 1, _under(subject, log, forged))
     yield Vector("checkpoint-of-another-origin", 1, _under(subject, log, log.checkpoint(origin="elsewhere")))
+    empty_line = sign(log.checkpoint().split("\n\n")[0] + "\n\n", LOG_KEY)
+    yield Vector("checkpoint-with-an-empty-line", 1, _under(subject, log, empty_line))
+    forgery = base64.b64encode(LOG_KEY.verifier.key_id + bytes(64)).decode()
+    signed_twice = f"{log.checkpoint()}\u2014 {LOG_KEY.name} {forgery}\n"
+    yield Vector("second-signature-is-bad", 1, _under(subject, log, signed_twice))
     yield Vector("no-proof", 1, changed(bundle, opened=changed(bundle.opened, proof="no proof")))
     extra = bundle.opened.proof.replace("\nindex", "\nextra AAAA\nindex", 1)
     yield Vector("proof-with-extra", 1, changed(bundle, opened=changed(bundle.opened, proof=extra)))
@@ -201,6 +158,7 @@ def _anchoring() -> Iterator[Vector]:
     spaced = session(change_opened_entry=lambda e: e.to_bytes().replace(b",", b", "))
     yield told(4, "opening-not-canonical", spaced)
     yield Vector("manifest-forged", 5, prove(subject, log, manifest=changed(bundle.manifest, user="mallory")))
+    yield told(5, "closing-with-closes-by", session(change_closed_entry=_lying(closes_by=at(99_999))))
     yield told(5, "closing-before-the-end", session(change_closed_entry=lambda e: changed(e, time=subject.opened)))
     other = Session(number=3, recorder="rec-two", sequence=1).closed_entry()
     yield Vector("closing-swapped", 5, prove(subject, log, closed=proven(other, log.proof(5))))
@@ -225,6 +183,16 @@ def _anchoring() -> Iterator[Vector]:
         ("size", replace(last, size=8)),
     ):
         yield Vector(f"block-that-says-another-{name}", 7, changed(bundle, block=sign(block.to_text(), LOG_KEY)))
+    for name, block in (
+        ("without-entries", replace(last, entries=0)),
+        ("of-more-entries-than-size", replace(last, entries=8)),
+        ("too-high-for-its-size", replace(last, height=6)),
+        ("without-previous", replace(last, previous=NO_DIGEST)),
+        ("zero-with-previous", replace(last, height=0, entries=7)),
+        ("zero-after-others", replace(last, height=0, previous=NO_DIGEST)),
+    ):
+        yield Vector(f"block-{name}", 7, changed(bundle, block=sign(block.to_text(), LOG_KEY)))
+    yield told(7, "closing-after-the-block", session(change_closed_entry=_lying(time=at(200_000))))
 
 
 def _recording() -> Iterator[Vector]:
@@ -249,6 +217,16 @@ def _recording() -> Iterator[Vector]:
     yield told(8, "indices-shifted", session(chunks=shifted))
     backwards = [a, seal(subject.id, 1, bytes.fromhex(a.record.digest), first_us=0)]
     yield told(8, "time-goes-back", session(chunks=backwards))
+    for name, fields in (
+        ("chunk-shorter-than-its-header", {"size": 115}),
+        ("chunk-longer-than-allowed", {"size": 2**26 + 1}),
+        ("frames-longer-than-allowed", {"length": 2**26 + 1}),
+        ("frames-without-room-for-heads", {"length": 4 * 13 - 1}),
+        ("attempt-over-32-bits", {"attempt": 2**32}),
+    ):
+        yield told(8, name, session(chunks=[build.Chunk(changed(a.record, **fields), a.data)]))
+    same = build.Chunk(changed(a.record, index=1, first_us=a.record.last_us), a.data)
+    yield told(8, "chunk-listed-twice", session(chunks=[a, same]))
 
     yield Vector("file-missing", 9, recording={k: v for k, v in files.items() if k != b.record.digest})
     yield Vector("file-truncated", 9, recording=files | {c.record.digest: c.data[:-1]})
@@ -266,8 +244,9 @@ def _recording() -> Iterator[Vector]:
     ):
         chunks = [a, lying]
         yield told(10, name, session(chunks=chunks), recording=recording(chunks))
-    twice = build.Chunk(changed(a.record, index=1, first_us=a.record.last_us), a.data)
-    yield told(10, "header-repeated", session(chunks=[a, twice]), recording=recording([a, twice]))
+    again = seal(subject.id, 0, first, attempt=1, first_us=a.record.last_us)
+    again = build.Chunk(changed(again.record, index=1), again.data)
+    yield told(10, "header-of-another-index", session(chunks=[a, again]), recording=recording([a, again]))
     more = build.Chunk(changed(a.record, frames=5), a.data)
     yield told(10, "header-counts-otherwise", session(chunks=[more]), recording=recording([more]))
 
@@ -284,6 +263,9 @@ def _decryption() -> Iterator[Vector]:
         ("not-compressed", {"plain": frames}),
         ("two-zstd-frames", {"plain": build.compress(frames) + build.compress(b"")}),
         ("zstd-longer-than-announced", {"plain": build.compress(frames + bytes(1_000_000))}),
+        ("zstd-skippable-frame", {"plain": bytes.fromhex("502a4d1803000000") + b"abc" + build.compress(frames)}),
+        ("zstd-checksum-wrong", {"plain": _summed(1)}),
+        ("zstd-window-over-the-limit", {"plain": _windowed(17 << 3 | 1)}),
         ("frame-cut", {"plain": build.compress(frames[:-1]), "length": len(frames) - 1}),
         ("frames-fewer-than-counted", {"frames": 5}),
         ("first-time-otherwise", {"first_us": 1}),
@@ -291,95 +273,44 @@ def _decryption() -> Iterator[Vector]:
     ):
         chunks = [seal(subject.id, 0, bytes(32), **changes)]
         yield told(11, name, session(chunks=chunks), recording=recording(chunks), identity="owner")
-
-
-def _altered(log: Log, path: str, position: int = -1, mask: int = 1) -> Files:
-    files = log.files()
-    return files | {path: flip(files[path], position, mask)}
-
-
-def _log() -> Iterator[Vector]:
-    subject, log = good()
-    last = log.blocks[-1].height
-    yield Vector("entry-altered", 12, log=_altered(log, "tile/entries/000.p/7", 100))
-    yield Vector("tile-altered", 12, log=_altered(log, "tile/0/000.p/7"))
-    yield Vector("tile-missing", 12, log={k: v for k, v in log.files().items() if not k.startswith("tile/0/")})
-    yield Vector("block-altered", 12, log=_altered(log, "block/001", 20))
-    yield Vector("block-missing", 12, log={k: v for k, v in log.files().items() if k != f"block/{last:03d}"})
-    another = sign(log.blocks[1].to_text(), OTHER_KEY).encode()
-    yield Vector("block-of-another-signer", 12, log=log.files() | {"block/001": another})
-    yield Vector("log-of-another-key", 12, log=_resigned(log).files())
-    yield Vector("key-file-of-another", 12, log=log.files() | {"key": _resigned(log).files()["key"]})
-    for name, lies in (
-        ("block-unchained", {"previous": "1" * 64}),
-        ("block-time-goes-back", {"time": at(0)}),
-        ("block-miscounts", {"entries": 3}),
-        ("block-root", {"root": bytes(32)}),
+    start, *others = build.frames_of(0)
+    for name, changed_frames in (
+        ("no-start-event", others),
+        ("start-is-not-first", [replace(others[0], time_us=0), start, *others[1:]]),
+        ("start-twice", [start, *others, replace(start, time_us=900_000)]),
+        ("start-with-another-field", [replace(start, data=start.data[:-1] + b',"zoom":2}'), *others]),
+        ("start-not-canonical", [replace(start, data=start.data.replace(b",", b", ")), *others]),
+        ("event-not-canonical", [start, *others, _event(b'{"event": "resize"}')]),
+        ("event-is-no-object", [start, *others, _event(b"[]")]),
+        ("event-without-kind", [start, *others, _event(b"{}")]),
+        ("event-with-fraction", [start, *others, _event(b'{"event":"resize","factor":1.5}')]),
     ):
-        lying = before()
-        lying.add(subject.opened_entry(), other_entry(2), **lies)
-        yield Vector(name, 12, log=lying.files(), without_bundle=True)
-    yield Vector("checkpoint-without-its-block", 12, log=log.files() | _only_checkpoint(before()))
-    yield Vector("blocks-beyond-the-checkpoint", 12, log=grown(log).files() | _only_checkpoint(log))
-    idle = before().add().add(subject.opened_entry())
-    yield Vector("block-without-entries", 12, log=idle.files(), without_bundle=True)
-    rooted = log.files() | {"checkpoint": _other_root(log).encode()}
-    yield Vector("checkpoint-of-another-root", 12, log=rooted, without_bundle=True)
-    yield Vector("log-rolled-back", 12, log=before().files())
-    forked = before().add(other_entry(7), other_entry(8)).add(other_entry(9), other_entry(10))
-    yield Vector("log-forked", 12, log=forked.files())
+        chunk = _chunk_of(changed_frames)
+        yield told(11, name, session(chunks=[chunk]), recording=recording([chunk]), identity="owner")
 
 
-def _only_checkpoint(log: Log) -> Files:
-    files = log.files()
-    return {path: data for path, data in files.items() if path == "checkpoint" or path.startswith("tile/")}
+def _event(data: bytes) -> Frame:
+    return Frame(900_000, Direction.EVENT, data)
 
 
-def _other_root(log: Log) -> str:
-    return log.checkpoint(root=node_hash(bytes(32), bytes(32)))
+def _chunk_of(frames: list[Frame]) -> build.Chunk:
+    """The first chunk with frames of one's own, and a header that tells the truth of them."""
+    encoded = encode_frames(frames)
+    span: dict[str, Any] = {"first_us": frames[0].time_us, "last_us": frames[-1].time_us, "frames": len(frames)}
+    return seal(session().id, 0, bytes(32), plain=build.compress(encoded), length=len(encoded), **span)
 
 
-def _resigned(log: Log) -> Log:
-    copy = log.copy()
-    copy.signer = OTHER_KEY
-    return copy
+def _summed(mask: int = 0) -> bytes:
+    """The first chunk's frames compressed with a checksum; a mask other than 0 spoils it."""
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(encode_frames(build.frames_of(0)))
+    return flip(packed, -1, mask)
 
 
-def _consistency() -> Iterator[Vector]:
-    _, log = good()
-    yield Vector("rolled-back-since", 13, log=GOOD, checkpoint=grown(log).checkpoint())
-    forked = before().add(other_entry(7), other_entry(8))
-    yield Vector("forked-since", 13, log=GOOD, checkpoint=forked.checkpoint())
-    yield Vector("forked-at-the-bundle", 13, checkpoint=_other_root(log))
-    yield Vector("checkpoint-of-another-key", 13, log=GOOD, checkpoint=_resigned(log).checkpoint())
-    yield Vector("log-needed", 13, checkpoint=before().checkpoint())
-
-
-def _sequence() -> Iterator[Vector]:
-    _, log = good()
-    late = Session(number=4, sequence=3)
-
-    def entries(name: str, *added: bytes) -> Vector:
-        return Vector(name, 14, log=log.copy().add(*added).files())
-
-    yield entries("session-removed", Session(number=5, sequence=4).opened_entry())
-    yield entries("begins-at-two", Session(number=5, recorder="rec-new", sequence=2).opened_entry())
-    yield entries("number-used-twice", Session(number=5, sequence=2).opened_entry())
-    yield entries("session-opened-twice", Session(number=2, sequence=3).opened_entry())
-    yield entries("closed-without-opening", late.closed_entry())
-    differently = Session(number=4, sequence=3, change_manifest=lambda m: changed(m, user="mallory"))
-    yield entries("two-closings", late.opened_entry(), late.closed_entry(), differently.closed_entry())
-    stranger = Session(number=4, sequence=9)
-    yield entries("closing-of-another-number", late.opened_entry(), stranger.closed_entry())
-    day = Session(number=4, sequence=3, change_closed_entry=lambda e: changed(e, time=at(400 + 28_800 + 900 + 86_401)))
-    yield entries("closed-too-late", day.opened_entry(), day.closed_entry())
-    forever = Session(number=4, sequence=3, change_opened_entry=lambda e: changed(e, closes_by=at(700_000)))
-    yield entries("never-due", forever.opened_entry())
-    yield entries("opening-without-number", changed(LogEntry.from_bytes(late.opened_entry()), sequence=None).to_bytes())
-    yield entries("entry-not-canonical", other_entry(11).replace(b'","', b'", "'))
-    overdue = log.copy().add(late.opened_entry()).add(other_entry(12), time=at(400 + 28_800 + 900 + 86_401))
-    yield Vector("never-closed", 14, log=overdue.files())
-    yield Vector("never-closed-log-alone", 14, log=overdue.files(), without_bundle=True)
+def _windowed(descriptor: int) -> bytes:
+    """The first chunk's frames as one raw block of a zstd frame with that window descriptor (RFC 8878, 3.1.1.1.2)."""
+    frames = encode_frames(build.frames_of(0))
+    block = (len(frames) << 3 | 1).to_bytes(3, "little") + frames
+    return bytes.fromhex("28b52ffd00") + bytes([descriptor]) + block
 
 
 def _bad_input() -> Iterator[Vector]:
@@ -393,7 +324,8 @@ def _bad_input() -> Iterator[Vector]:
     yield Vector("number-too-large", BAD_INPUT, data.replace(b'"frames":12', b'"frames":%d' % 2**53))
     yield Vector("key-is-no-key", BAD_INPUT, key="lucid.example/log")
     yield Vector("key-with-wrong-id", BAD_INPUT, key=LOG_KEY.verifier.format().replace("+", "+0", 1)[:-1])
-    yield Vector("recording-is-no-folder", BAD_INPUT, recording="keys.json")
+    yield Vector("recording-is-no-folder", BAD_INPUT, recording="good/key")
     yield Vector("log-is-no-log", BAD_INPUT, log="good/recording")
     yield Vector("identity-is-none", BAD_INPUT, recording=GOOD, identity="keys")
     yield Vector("checkpoint-is-none", BAD_INPUT, checkpoint="nothing signed")
+    yield Vector("now-is-no-time", BAD_INPUT, log=GOOD, now="tomorrow")

@@ -1,7 +1,8 @@
 """Writes the test vectors: `python -m tests.vectors.make [FOLDER]`.
 
 `index.json` lists them as `{name, expect, args}`: `expect` is the number of the step that fails, `ok` or
-`bad-input`; `args` are the options of the verifier, paths relative to the folder (`data` unless given). `good/`
+`bad-input`; `args` are the options of the verifier, paths relative to the folder (`data` unless given), `true` for
+an option without a value. `good/`
 holds the honest session that most vectors share; each other folder holds only what its vector needs otherwise.
 """
 
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.vectors.build import LOG_KEY, Files, prove, recording
-from tests.vectors.cases import GOOD, KEYS, Vector, good, vectors
+from tests.vectors.cases import vectors
+from tests.vectors.world import GOOD, KEYS, Vector, good
 
 
 def render() -> Files:
@@ -54,6 +56,10 @@ def _inputs(vector: Vector, folder: str, files: Files) -> dict[str, Any]:
     if vector.checkpoint is not None:
         args["checkpoint"] = f"{folder}/checkpoint"
         files[args["checkpoint"]] = vector.checkpoint.encode()
+    if vector.now is not None:
+        args["now"] = vector.now
+    if vector.strict:
+        args["strict"] = True
     return args
 
 

@@ -8,7 +8,7 @@ import pytest
 from lucid.base.secret import Secret
 from lucid.crypto.note import VerifierKey
 from lucid.verify import Report, verify_bundle, verify_log
-from tests.vectors import build, cases
+from tests.vectors import build, world
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Given:
     log: build.Files
     checkpoint: str | None = None
     key: VerifierKey = build.LOG_KEY.verifier
-    identity: Secret = field(default_factory=lambda: Secret(cases.KEYS["owner"]["identity"]))
+    identity: Secret = field(default_factory=lambda: Secret(world.KEYS["owner"]["identity"]))
 
     def verify(self, *, with_log: bool = True) -> Report:
         return verify_bundle(
@@ -68,5 +68,5 @@ class Given:
 @pytest.fixture
 def given() -> Given:
     """The good session: everything about it holds."""
-    subject, log = cases.good()
+    subject, log = world.good()
     return Given(build.prove(subject, log).to_bytes(), build.recording(subject.chunks), log.files())

@@ -42,6 +42,20 @@ def test_log_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == "VERIFIED: the log"
 
 
+def test_warnings_stand_below_their_step(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = ["--key", "good/key", "--log", "ok-log-stopped/log"]
+    assert main([*stopped, "--now", "2026-01-02T04:00:00Z"]) == 0
+    assert "!" not in capsys.readouterr().out
+    assert main([*stopped, "--now", "2026-02-01T12:00:00+01:00"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith(
+        "!     session 3 of rec-one (01930000-0000-7000-8000-000000000004) was opened and has no"
+    )
+    assert lines[-1] == "VERIFIED: the log (warnings: 1)"
+    assert main([*stopped, "--now", "2026-02-01", "--strict", "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["steps"][2]["warnings"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

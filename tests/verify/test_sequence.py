@@ -12,7 +12,7 @@ from tests.vectors.build import Session, at, other_entry
 def broken(entries: list[bytes], newest_block: str) -> str | None:
     rules = SequenceRules()
     for index, entry in enumerate(entries):
-        rules.add(index, entry)
+        rules.add(index, entry, at(10_000))
     try:
         rules.finish(newest_block)
     except RuleBroken as error:
@@ -68,6 +68,16 @@ def test_an_open_session_is_allowed_until_a_day_after_it_is_due() -> None:
     due = 28_800 + 900 + 86_400
     assert broken([session.opened_entry()], at(due)) is None
     assert "has no closing" in (broken([session.opened_entry()], at(due + 1)) or "")
+
+
+def test_warnings_are_counted_beyond_a_hundred() -> None:
+    rules = SequenceRules()
+    for number in range(150):
+        session = Session(number=number, sequence=number + 1)
+        rules.add(2 * number, session.opened_entry(), at(100 * number))
+        rules.add(2 * number + 1, session.closed_entry(), at(10_000_000))
+    warnings = rules.finish(at(10_000_000))
+    assert (rules.late, len(warnings), warnings[-1]) == (150, 101, "50 more warnings")
 
 
 def test_only_the_first_broken_rule_is_told() -> None:

@@ -1,6 +1,7 @@
 """Folders and files as they are found on disks."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from lucid.base.errors import InvalidInput
 from lucid.verify import verify_bundle, verify_log
 from lucid.verify.sources import FolderChunks, FolderLog, read_bundle, read_checkpoint_file, read_identity, read_key
-from tests.vectors import build, cases
+from tests.vectors import build, world
 from tests.verify.conftest import Given
 
 
@@ -32,7 +33,7 @@ def test_key_is_a_vkey_or_a_file_that_holds_one(tmp_path: Path) -> None:
 
 
 def test_identity_file_as_age_keygen_writes_it(tmp_path: Path) -> None:
-    identity = cases.KEYS["owner"]["identity"]
+    identity = world.KEYS["owner"]["identity"]
     file = tmp_path / "identity"
     file.write_text(f"# created: today\n# public key: age1\n\n{identity}\n")
     assert read_identity(file).reveal() == identity
@@ -65,10 +66,11 @@ def test_unreadable_files_are_bad_input(tmp_path: Path) -> None:
         read_bundle(tmp_path / "secret")
 
 
-def test_a_pipe_or_folder_in_place_of_a_chunk_is_a_missing_chunk(given: Given, tmp_path: Path) -> None:
+def test_a_pipe_a_folder_or_a_link_in_place_of_a_chunk_is_a_missing_chunk(given: Given, tmp_path: Path) -> None:
     folder = write(tmp_path / "recording", given.chunks)
     name = sorted(given.chunks)[0]
-    for replace in (os.mkfifo, os.mkdir):
+    (tmp_path / "elsewhere").write_bytes(given.chunks[name])
+    for replace in (os.mkfifo, os.mkdir, partial(os.symlink, tmp_path / "elsewhere")):
         path = folder / name
         path.rmdir() if path.is_dir() else path.unlink()
         replace(path)
@@ -79,8 +81,8 @@ def test_a_pipe_or_folder_in_place_of_a_chunk_is_a_missing_chunk(given: Given, t
 
 
 def test_an_empty_folder_is_the_recording_of_a_session_without_chunks(tmp_path: Path) -> None:
-    subject = cases.session(chunks=[])
-    bundle = build.prove(subject, cases.log_with(subject)).to_bytes()
+    subject = world.session(chunks=[])
+    bundle = build.prove(subject, world.log_with(subject)).to_bytes()
     assert verify_bundle(bundle, build.LOG_KEY.verifier, recording=FolderChunks(tmp_path)).verified
 
 
@@ -103,7 +105,7 @@ class Growing(FolderLog):
 
 @pytest.mark.parametrize("more", [1, 5, 250, 300])
 def test_a_log_that_grows_while_it_is_read(tmp_path: Path, more: int) -> None:
-    _, log = cases.good()
+    _, log = world.good()
     later = log.copy().add(*(build.other_entry(number) for number in range(more)))
     folder = write(tmp_path / "log", log.files())
     report = verify_log(Growing(folder, later.files()), build.LOG_KEY.verifier)

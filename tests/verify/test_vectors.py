@@ -20,7 +20,9 @@ def test_vector(vector: dict[str, Any], capsys: pytest.CaptureFixture[str], monk
     monkeypatch.chdir(DATA)
     args = dict(vector["args"])
     bundle = [args.pop("bundle")] if "bundle" in args else []
-    status = main(["--json", *bundle, *(word for name, value in args.items() for word in (f"--{name}", value))])
+    flags = ["--strict"] if args.pop("strict", False) else []
+    options = [word for name, value in args.items() for word in (f"--{name}", value)]
+    status = main(["--json", *flags, *bundle, *options])
     out, err = capsys.readouterr()
     if vector["expect"] == "bad-input":
         assert status == 2

@@ -132,7 +132,7 @@ class _Fsck:
         for wrong, what in (
             (block.height != chain.height + 1, "the height is not that of its path"),
             (block.previous != chain.digest, "does not name the digest of the block before it"),
-            (block.entries < 1 or block.size != chain.size + block.entries, "size and entries do not add up"),
+            (block.size != chain.size + block.entries, "size and entries do not add up"),
             (block.time < chain.time, "its time is before that of the block before it"),
         ):
             if wrong:

@@ -7,18 +7,20 @@ from lucid.chain.edge import Edge
 from lucid.chain.slot import Slot
 from lucid.crypto.merkle import Frontier, leaf_hash
 from lucid.crypto.note import SignerKey, VerifierKey, open_note, sign
+from lucid.model.entry import block_time_for, is_ahead, newest_time
 from lucid.model.tlog import Block, Checkpoint
 from lucid.ports.log import TreeState
 
 
 def form_slot(state: TreeState, entries: Sequence[bytes], *, time: str, signer: SignerKey, proposer: str) -> Slot:
-    """The signed slot that adds `entries` (at least one) to the log at `state`."""
+    """The signed slot that adds `entries` (at least one) to the log at `state`. The block's time is `time`, or as
+    much later as the block before it and the entries' own times ask for. Raises InvalidInput for what is no entry."""
     frontier = frontier_of(state)
     frontier.extend(leaf_hash(entry) for entry in entries)
     block = Block(
         origin=signer.name,
         height=state.height + 1,
-        time=max(time, state.block_time),
+        time=block_time_for(newest_time(entries), max(time, state.block_time)),
         previous=state.block_digest,
         size=frontier.size,
         root=frontier.root(),
@@ -59,7 +61,8 @@ def open_checkpoint(note: str, verifier: VerifierKey) -> Checkpoint:
 def follow(state: TreeState, edge: Edge, slot: Slot, verifier: VerifierKey) -> tuple[TreeState, Edge, dict[str, bytes]]:
     """Check that `slot` continues the log at `state`, whose right edge is `edge`: the state and edge after it,
     and the tile and bundle files that it adds. The root is derived again from the entries alone.
-    Raises Conflict when the slot continues another state, Corrupted when it is wrong in itself."""
+    Raises Conflict when the slot continues another state, Corrupted when it is wrong in itself, InvalidInput when
+    it holds what is no entry."""
     block = open_block(slot.block, verifier)
     checkpoint = open_checkpoint(slot.checkpoint, verifier)
     if (block.height, block.previous) != (state.height + 1, state.block_digest):
@@ -68,6 +71,8 @@ def follow(state: TreeState, edge: Edge, slot: Slot, verifier: VerifierKey) -> t
         raise Corrupted(f"block {block.height}: names {block.entries} entries, the slot has {len(slot.entries)}")
     if block.time < state.block_time:
         raise Corrupted(f"block {block.height}: its time is before that of the block before it")
+    if is_ahead(newest_time(slot.entries), block.time):
+        raise Corrupted(f"block {block.height}: its time is more than 5 minutes before that of an entry")
     after, files = edge.extend(slot.entries)
     if block.size != after.size or block.root != after.root():
         raise Corrupted(f"block {block.height}: size or root is not that of the entries")

@@ -24,10 +24,21 @@ def verify_files(
     identity: Path | None = None,
     log: Path | None = None,
     checkpoint: Path | None = None,
+    now: str | None = None,
+    strict: bool = False,
     json: bool = False,
 ) -> None:
     """Verify, print the report, and leave with status 1 when a step failed, 2 for bad input."""
-    paths = Paths(bundle=bundle, key=key, recording=recording, identity=identity, log=log, checkpoint=checkpoint)
+    paths = Paths(
+        bundle=bundle,
+        key=key,
+        recording=recording,
+        identity=identity,
+        log=log,
+        checkpoint=checkpoint,
+        now=now,
+        strict=strict,
+    )
     try:
         report = _with_progress(paths)
     except InvalidInput as error:
@@ -51,6 +62,10 @@ def verify(
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Checkpoint of the log that you kept from before.")
     ] = None,
+    now: Annotated[
+        str | None, typer.Option("--now", help="Warn of what was due in the log before this UTC time.", metavar="TIME")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A step that warns fails.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Verify a recorded session offline: that it is complete, unaltered and in the log.
@@ -58,7 +73,15 @@ def verify(
     Exit status: 0 verified, 1 a step failed, 2 the input could not be read.
     """
     verify_files(
-        bundle=bundle, key=key, recording=recording, identity=identity, log=log, checkpoint=checkpoint, json=json
+        bundle=bundle,
+        key=key,
+        recording=recording,
+        identity=identity,
+        log=log,
+        checkpoint=checkpoint,
+        now=now,
+        strict=strict,
+        json=json,
     )
 
 
@@ -93,6 +116,8 @@ def _print(report: Report) -> None:
             duration_text(step),
             f"[{colour}]{escape(printable(step.detail))}[/{colour}]",
         )
+        for warning in step.warnings:
+            rows.add_row("[yellow]![/yellow]", "", "", "", f"[yellow]{escape(printable(warning))}[/yellow]")
     out.print(rows)
     colour = "green" if report.verified else "red"
     out.print(f"[bold {colour}]{escape(verdict(report))}[/bold {colour}]", soft_wrap=True, highlight=False)

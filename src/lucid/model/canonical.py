@@ -66,10 +66,31 @@ class CanonicalValue(Value):
         return value
 
 
+def parse_canonical(data: bytes) -> Any:
+    """The value whose canonical JSON is `data`, with numbers as docs/format.md allows them. Raises InvalidInput."""
+    try:
+        value = json.loads(data, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number)
+        canonical = canonical_json(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"not JSON: {first_problem(error)}") from None
+    if canonical != data:
+        raise InvalidInput("not canonical JSON")
+    return value
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    return value if 0 <= value <= _MAX_INTEGER else _no_number(text)
+
+
+def _no_number(text: str) -> int:
+    raise ValueError(f"a number is not an integer from 0 to 2^53 - 1: {text[:40]}")
+
+
 def first_problem(error: ValueError | RecursionError) -> str:
     """One line for a person out of a parse or validation error: the field and what was expected."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
-        return f"{where}: {first['msg']}"
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     return str(error)[:200]

@@ -15,6 +15,9 @@ from lucid.model.canonical import Digest, canonical_json
 MAGIC = b"LUCIDCK1"
 _HEADER = struct.Struct(">8s16sQIQQQQ32s")
 HEADER_BYTES = _HEADER.size
+MIN_CHUNK_BYTES = HEADER_BYTES + 16
+"""A header and the tag of AES-GCM."""
+MAX_ATTEMPT = 2**32 - 1
 MAX_CHUNK_BYTES = 64 * 1024 * 1024
 """Most bytes of a chunk file, and of its frames before compression: a verifier holds one chunk in memory."""
 
@@ -48,7 +51,7 @@ class ChunkHeader:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """The header of a chunk file. Raises InvalidInput for a short file or another magic."""
-        if len(data) < HEADER_BYTES + 16:
+        if len(data) < MIN_CHUNK_BYTES:
             raise InvalidInput("chunk: shorter than a header and a tag")
         magic, session, *rest = _HEADER.unpack_from(data)
         if magic != MAGIC:

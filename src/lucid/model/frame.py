@@ -4,8 +4,12 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
+
+from pydantic import Field
 
 from lucid.base.errors import InvalidInput
+from lucid.model.canonical import CanonicalValue, parse_canonical
 
 _HEAD = struct.Struct(">QBI")
 HEAD_BYTES = _HEAD.size
@@ -25,6 +29,15 @@ class Frame:
     time_us: int
     direction: Direction
     data: bytes
+
+
+class StartEvent(CanonicalValue):
+    """The first frame of a session: the desktop size that the client asked for, in pixels."""
+
+    event: Literal["start"] = "start"
+    height: int = Field(ge=0, le=65_535)
+    protocol: Literal["rdp"] = "rdp"
+    width: int = Field(ge=0, le=65_535)
 
 
 def frame_head(time_us: int, direction: Direction, length: int) -> bytes:
@@ -73,6 +86,33 @@ def scan_frames(data: bytes | memoryview) -> FrameSpan:
         last = time_us
         count += 1
     return FrameSpan(count, first, last)
+
+
+def check_events(data: bytes, *, first: bool) -> None:
+    """Check the events in frames that `scan_frames` found whole; `first`: the session begins with them. Raises
+    InvalidInput when the start event is not the first frame of the session and that alone, or an event is not the
+    canonical JSON of an object that names its kind."""
+    position = number = 0
+    while position < len(data):
+        _, direction, length = _HEAD.unpack_from(data, position)
+        position += HEAD_BYTES + length
+        is_start = first and number == 0
+        if is_start and direction != Direction.EVENT:
+            raise InvalidInput("frames: the session does not begin with the event 'start'")
+        if direction == Direction.EVENT:
+            _check_event(data[position - length : position], is_start)
+        number += 1
+
+
+def _check_event(data: bytes, is_start: bool) -> None:
+    if is_start:
+        StartEvent.from_bytes(data)
+        return
+    event = parse_canonical(data)
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        raise InvalidInput("event: not an object with a text 'event'")
+    if event["event"] == "start":
+        raise InvalidInput("event: 'start' stands elsewhere than first")
 
 
 def decode_frames(data: bytes) -> Iterator[Frame]:

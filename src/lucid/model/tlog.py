@@ -13,7 +13,7 @@ from typing import Self
 
 from lucid.base.clock import parse_time
 from lucid.base.errors import InvalidInput
-from lucid.model.canonical import DIGEST_PATTERN, digest_of
+from lucid.model.canonical import DIGEST_PATTERN, NO_DIGEST, digest_of
 
 TILE_WIDTH = 256
 HASH_BYTES = 32
@@ -113,10 +113,13 @@ class Checkpoint:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse a note's text. Extension lines are allowed and ignored, as the specification says."""
+        """Parse a note's text. Extension lines, which are not empty, are allowed and ignored, as the specification
+        says."""
         lines = text.split("\n")
         if len(lines) < 4 or lines[-1] != "" or not lines[0]:
             raise InvalidInput("checkpoint: expected origin, size and root, each on a line")
+        if "" in lines[3:-1]:
+            raise InvalidInput("checkpoint: an extension line is empty")
         return cls(lines[0], _decimal(lines[1], "checkpoint size"), decode_hash(lines[2], "checkpoint root"))
 
 
@@ -150,7 +153,7 @@ class Block:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Parse a note's text. Raises InvalidInput naming the line that is wrong."""
+        """Parse a note's text. Raises InvalidInput naming the line that is wrong or contradicts another."""
         lines = text.split("\n")
         names = ("lucid-block/1", "height", "time", "previous", "size", "root", "entries", "proposer")
         if len(lines) != len(names) + 1 or lines[-1] != "":
@@ -168,7 +171,7 @@ class Block:
             raise InvalidInput(f"block time: {error}") from None
         if not DIGEST_PATTERN.fullmatch(previous):
             raise InvalidInput("block previous: expected 64 hex digits")
-        return cls(
+        block = cls(
             origin,
             _decimal(height, "block height"),
             time,
@@ -178,3 +181,15 @@ class Block:
             _decimal(entries, "block entries"),
             proposer,
         )
+        block._check()
+        return block
+
+    def _check(self) -> None:
+        """What the lines say of each other, since every block before this one has an entry at least."""
+        if self.entries < 1:
+            raise InvalidInput("block entries: a block has at least one")
+        before = self.size - self.entries
+        if before < self.height or (self.height == 0 and before > 0):
+            raise InvalidInput(f"block size: {self.size} is not that of a block of {self.entries} at this height")
+        if (self.height == 0) != (self.previous == NO_DIGEST):
+            raise InvalidInput("block previous: zeros stand in block 0 and in no other")

@@ -24,6 +24,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--identity", type=Path, metavar="FILE", help="age identity that opens the recording")
     parser.add_argument("--log", type=Path, metavar="DIR", help="copy of the whole log")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint of the log kept from before")
+    parser.add_argument("--now", metavar="TIME", help="warn of what was due in the log before this UTC time")
+    parser.add_argument("--strict", action="store_true", help="a step that warns fails")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

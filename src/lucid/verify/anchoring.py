@@ -6,7 +6,7 @@ import binascii
 from lucid.crypto.merkle import leaf_hash, verify_inclusion
 from lucid.crypto.note import open_note
 from lucid.crypto.proof import TlogProof
-from lucid.model.entry import SESSION_CLOSED, SESSION_OPENED, LogEntry
+from lucid.model.entry import SESSION_CLOSED, SESSION_OPENED, LogEntry, is_ahead
 from lucid.model.tlog import Block
 from lucid.verify.case import BundleCase, part, require, signed_checkpoint
 from lucid.verify.report import StepFailed
@@ -88,7 +88,7 @@ def agreement(case: BundleCase) -> str:
 
 
 def block(case: BundleCase) -> str:
-    """The checkpoint's tree ends with a signed block."""
+    """The checkpoint's tree ends with a signed block, which is not older than the two entries."""
     head = case.bundle_head
     assert head is not None, "set in step 1"
     with part("the block"):
@@ -96,6 +96,13 @@ def block(case: BundleCase) -> str:
     _agree("the block's origin", found.origin, "the checkpoint says", head.origin)
     _agree("the block's size", found.size, "the checkpoint says", head.size)
     _agree("the block's root", found.root.hex(), "the checkpoint says", head.root.hex())
+    for what, data in (("opening", case.opening_entry), ("closing", case.closing_entry)):
+        time = LogEntry.from_bytes(data).time
+        require(
+            not is_ahead(time, found.time),
+            f"the {what}'s time {time} is more than 5 minutes after that of the block, {found.time}",
+        )
+    case.bundle_block = found
     return f"height {found.height}, {found.time}"
 
 

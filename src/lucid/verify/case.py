@@ -9,7 +9,7 @@ from lucid.base.secret import Secret
 from lucid.crypto.note import VerifierKey, open_note, split_note
 from lucid.crypto.proof import TlogProof
 from lucid.model.bundle import Bundle
-from lucid.model.tlog import Checkpoint
+from lucid.model.tlog import Block, Checkpoint
 from lucid.verify.report import StepFailed
 from lucid.verify.sequence import SequenceRules
 from lucid.verify.sources import ChunkSource, LogSource
@@ -24,21 +24,29 @@ def silent(step: str, done: int, total: int) -> None:
 
 @dataclass(kw_only=True)
 class LogCase:
-    """A copy of the log to verify. `checkpoint` is one (a signed note) that somebody kept."""
+    """A copy of the log to verify. `checkpoint` is one (a signed note) that somebody kept, `now` a time to judge
+    the log by. With `strict` a step that warns fails."""
 
     key: VerifierKey
     log: LogSource | None = None
     checkpoint: str | None = None
+    now: str | None = None
+    strict: bool = False
     progress: Progress = silent
+
+    warnings: list[str] = field(default_factory=list)
+    """Those of the step that runs."""
 
     bundle_head: Checkpoint | None = None
     """The bundle's checkpoint, from step 1; None without a bundle."""
+    bundle_block: Block | None = None
+    """The bundle's block, from step 7; None without a bundle."""
     log_head: Checkpoint | None = None
     """The log folder's checkpoint, from step 12."""
     roots: dict[int, bytes] = field(default_factory=dict)
-    """Roots of the rebuilt log at the sizes that other steps ask for, from step 12."""
+    """Roots of the log at those of the sizes that other steps ask for at which a block ends, from step 12."""
     newest_block_time: str = ""
-    """From step 12; empty for a log without blocks."""
+    """From step 12."""
     sequence: SequenceRules = field(default_factory=SequenceRules)
     """Fed in step 12 with every entry, asked in step 14."""
 

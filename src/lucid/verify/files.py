@@ -6,13 +6,22 @@ from pathlib import Path
 from lucid.base.errors import InvalidInput
 from lucid.verify.case import Progress
 from lucid.verify.report import Report
-from lucid.verify.sources import FolderChunks, FolderLog, read_bundle, read_checkpoint_file, read_identity, read_key
+from lucid.verify.sources import (
+    FolderChunks,
+    FolderLog,
+    read_bundle,
+    read_checkpoint_file,
+    read_identity,
+    read_key,
+    read_now,
+)
 from lucid.verify.verifier import verify_bundle, verify_log
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """The command's arguments. `key` is a vkey or the name of a file that holds one."""
+    """The command's arguments. `key` is a vkey or the name of a file that holds one, `now` a time of
+    docs/format.md."""
 
     key: str
     bundle: Path | None = None
@@ -20,11 +29,14 @@ class Paths:
     identity: Path | None = None
     log: Path | None = None
     checkpoint: Path | None = None
+    now: str | None = None
+    strict: bool = False
 
 
 def verify_paths(paths: Paths, progress: Progress | None = None) -> Report:
     """Verify a bundle, or without one a log alone. Raises InvalidInput naming what could not be read."""
     key = read_key(paths.key)
+    now = read_now(paths.now) if paths.now is not None else None
     log = FolderLog(paths.log) if paths.log else None
     checkpoint = read_checkpoint_file(paths.checkpoint) if paths.checkpoint else None
     if paths.bundle is None:
@@ -32,7 +44,7 @@ def verify_paths(paths: Paths, progress: Progress | None = None) -> Report:
             raise InvalidInput("nothing to verify: give a bundle, or a log with --log")
         if paths.recording or paths.identity:
             raise InvalidInput("--recording and --identity belong to a bundle, and none is given")
-        return verify_log(log, key, checkpoint, progress)
+        return verify_log(log, key, checkpoint, now=now, strict=paths.strict, progress=progress)
     return verify_bundle(
         read_bundle(paths.bundle),
         key,
@@ -40,5 +52,7 @@ def verify_paths(paths: Paths, progress: Progress | None = None) -> Report:
         identity=read_identity(paths.identity) if paths.identity else None,
         log=log,
         checkpoint=checkpoint,
+        now=now,
+        strict=paths.strict,
         progress=progress,
     )

@@ -38,17 +38,16 @@ def rebuild(case: LogCase) -> str:
     if case.checkpoint is not None:
         wanted.add(read_checkpoint(case.checkpoint).size)
 
-    tree, tiles, blocks = Frontier(), _HashTiles(log), _BlockChain(log, case)
-    _note_root(case, tree, wanted)
+    require(head.size > 0, "the log's checkpoint has no entries, so no block leads to it")
+    tree, tiles, blocks = Frontier(), _HashTiles(log), _BlockChain(log, case, wanted)
     for number in range(-(-head.size // TILE_WIDTH)):
         width = min(TILE_WIDTH, head.size - number * TILE_WIDTH)
         hashes = []
         for entry in _entries(log, number, width):
-            case.sequence.add(tree.size, entry)
+            case.sequence.add(tree.size, entry, blocks.next_time)
             hashes.append(leaf_hash(entry))
             tree.append(hashes[-1])
             blocks.check(tree)
-            _note_root(case, tree, wanted)
         tiles.add(hashes)
         case.progress("log", tree.size, head.size)
     tiles.finish()
@@ -58,13 +57,13 @@ def rebuild(case: LogCase) -> str:
     )
     blocks.finish(head, grown=lambda: _grown(log, case, head_note, head))
     if case.bundle_head is not None:
-        size = case.bundle_head.size
+        _same_root(case, case.bundle_head, "the bundle's checkpoint")
         require(
-            case.roots[size] == case.bundle_head.root,
-            f"at {size} entries the log has another root than the bundle's checkpoint: the log was forked",
+            blocks.at_bundle == case.bundle_block,
+            "at the height of the bundle's block the log has another block: the log was forked",
         )
     case.log_head = head
-    return f"{head.size} entries, {blocks.height} blocks"
+    return f"{head.size} entries, {blocks.height} blocks, the newest of {case.newest_block_time}"
 
 
 def consistency(case: LogCase) -> str:
@@ -73,7 +72,7 @@ def consistency(case: LogCase) -> str:
     seen = signed_checkpoint(case.checkpoint, case.key, "the checkpoint given")
     if case.log_head is not None:
         _not_rolled_back(case.log_head, seen, "the checkpoint given")
-        root = case.roots[seen.size]
+        _same_root(case, seen, "the checkpoint given")
     else:
         assert case.bundle_head is not None, "a log or a bundle is given"
         require(
@@ -81,28 +80,41 @@ def consistency(case: LogCase) -> str:
             f"the checkpoint given covers {seen.size} entries, the bundle's {case.bundle_head.size}: "
             "to compare them the log is needed (--log)",
         )
-        root = case.bundle_head.root
-    require(root == seen.root, f"the checkpoint given has another root at {seen.size} entries: the log was forked")
+        require(
+            seen.root == case.bundle_head.root,
+            f"the checkpoint given has another root at {seen.size} entries than the bundle's: the log was forked",
+        )
     return f"same tree at {seen.size} entries"
 
 
 def sequence(case: LogCase) -> str:
     """Every session of every recorder was opened, in order, and closed in time."""
+    rules = case.sequence
     try:
-        case.sequence.finish(case.newest_block_time)
+        case.warnings += rules.finish(case.newest_block_time, case.now)
     except RuleBroken as broken:
         raise StepFailed(broken.detail) from None
-    return f"{case.sequence.sessions} sessions, {case.sequence.unclosed} still open"
+    return (
+        f"{rules.sessions} sessions, {rules.unclosed} still open at {case.newest_block_time}, {rules.late} closed late"
+    )
 
 
 class _BlockChain:
     """Reads the blocks in step with the growing tree and checks each against the one before and the tree."""
 
-    def __init__(self, log: LogSource, case: LogCase) -> None:
-        self._log, self._case = log, case
+    def __init__(self, log: LogSource, case: LogCase, wanted: set[int]) -> None:
+        self._log, self._case, self._wanted = log, case, wanted
+        self.at_bundle: Block | None = None
         self._size, self._time, self._digest = 0, "", NO_DIGEST
         self.height = 0
         self._next = self._read()
+
+    @property
+    def next_time(self) -> str:
+        """The time of the block that holds the next entry. Fails the step when there is none."""
+        if self._next is None:
+            raise StepFailed(f"the last block covers {self._size} entries, the checkpoint more")
+        return self._next.time
 
     def check(self, tree: Frontier) -> None:
         """To be called at every size of the tree."""
@@ -112,6 +124,10 @@ class _BlockChain:
         require(
             block.root == tree.root(), f"block {self.height}: its root is not that of the first {tree.size} entries"
         )
+        if block.size in self._wanted:
+            self._case.roots[block.size] = block.root
+        if self._case.bundle_block is not None and self._case.bundle_block.height == block.height:
+            self.at_bundle = block
         self._size, self._time, self._digest = block.size, block.time, block.digest()
         self.height += 1
         self._next = self._read()
@@ -121,9 +137,7 @@ class _BlockChain:
         further ones only if the log grew as it was read."""
         require(
             self._size == head.size,
-            f"the last block covers {self._size} entries, the checkpoint {head.size}"
-            if self._next is None
-            else f"block {self.height} covers {self._next.size} entries, the checkpoint {head.size}",
+            f"the checkpoint covers {head.size} entries, where no block ends: the last one before covers {self._size}",
         )
         require(
             self._next is None or self._log.read(block_path(self.height + 1), MAX_NOTE_BYTES) is None or grown(),
@@ -145,7 +159,6 @@ class _BlockChain:
             ("size", block.size, self._size + block.entries),
         ):
             require(found == expected, f"block {height}: {name} is {found}, expected {expected}")
-        require(block.entries >= 1, f"block {height} has no entries")
         require(block.time >= self._time, f"block {height}: its time is before that of the block before it")
         return block
 
@@ -225,9 +238,12 @@ def _not_rolled_back(log_head: Checkpoint, other: Checkpoint, what: str) -> None
     )
 
 
-def _note_root(case: LogCase, tree: Frontier, wanted: set[int]) -> None:
-    if tree.size in wanted:
-        case.roots[tree.size] = tree.root()
+def _same_root(case: LogCase, other: Checkpoint, what: str) -> None:
+    require(other.size in case.roots, f"{what} covers {other.size} entries, where no block of the log ends")
+    require(
+        case.roots[other.size] == other.root,
+        f"at {other.size} entries the log has another root than {what}: the log was forked",
+    )
 
 
 def _log(case: LogCase) -> LogSource:

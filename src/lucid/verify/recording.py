@@ -7,8 +7,8 @@ import zstandard
 
 from lucid.base.errors import Corrupted
 from lucid.crypto import aead, age, merkle
-from lucid.model.chunk import HEADER_BYTES, MAX_CHUNK_BYTES, ChunkHeader, ChunkRecord
-from lucid.model.frame import scan_frames
+from lucid.model.chunk import HEADER_BYTES, MAX_ATTEMPT, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkHeader, ChunkRecord
+from lucid.model.frame import HEAD_BYTES, check_events, scan_frames
 from lucid.verify.case import BundleCase, part, require
 from lucid.verify.report import StepFailed
 from lucid.verify.sources import ChunkSource
@@ -26,13 +26,15 @@ def chunk_list(case: BundleCase) -> str:
     last_us = 0
     for place, chunk in enumerate(chunks):
         require(chunk.index == place, f"chunk {place} of the list has index {chunk.index}")
-        require(chunk.size <= MAX_CHUNK_BYTES, f"chunk {place}: {chunk.size} bytes, at most {MAX_CHUNK_BYTES} allowed")
-        require(
-            chunk.length <= MAX_CHUNK_BYTES,
-            f"chunk {place}: {chunk.length} bytes of frames, at most {MAX_CHUNK_BYTES} allowed",
-        )
+        for what, value, least, most in (
+            ("bytes", chunk.size, MIN_CHUNK_BYTES, MAX_CHUNK_BYTES),
+            ("bytes of frames", chunk.length, chunk.frames * HEAD_BYTES, MAX_CHUNK_BYTES),
+            ("attempts before it", chunk.attempt, 0, MAX_ATTEMPT),
+        ):
+            require(least <= value <= most, f"chunk {place}: {value} {what}, {least} to {most} are possible")
         require(last_us <= chunk.first_us <= chunk.last_us, f"chunk {place}: time goes back")
         last_us = chunk.last_us
+    require(len({chunk.digest for chunk in chunks}) == len(chunks), "a chunk is listed twice")
     for name, found, said in (
         ("frames", sum(chunk.frames for chunk in chunks), manifest.frames),
         ("recorded bytes", sum(chunk.length for chunk in chunks), manifest.bytes.recorded),
@@ -93,7 +95,9 @@ def decryption(case: BundleCase) -> str:
         sealed = memoryview(_read(source, chunk))[HEADER_BYTES:]
         with part(_what(chunk)):
             compressed = aead.open(key, header.nonce(), sealed, header.to_bytes())
-            span = scan_frames(_decompress(compressed, chunk.length))
+            frames = _decompress(compressed, chunk.length)
+            span = scan_frames(frames)
+            check_events(frames, first=chunk.index == 0)
         for name, found, said in (
             ("frames", span.count, chunk.frames),
             ("as first time", span.first_us, chunk.first_us),
@@ -148,10 +152,10 @@ def _data_key(case: BundleCase) -> bytes:
             key = age.unwrap(wrapped.wrapped, case.identity)
         except Corrupted:
             continue
-        require(len(key) == aead.KEY_BYTES, f"the key wrapped for {wrapped.recipient} has {len(key)} bytes, not 32")
-        return key
+        if len(key) == aead.KEY_BYTES:
+            return key
     recipients = ", ".join(wrapped.recipient for wrapped in case.bundle.manifest.keys) or "nobody"
-    raise StepFailed(f"no wrapped key opens with this identity; the key is wrapped for {recipients}")
+    raise StepFailed(f"no wrapped key opens with this identity and has 32 bytes; it is wrapped for {recipients}")
 
 
 def _decompress(data: bytes, length: int) -> bytes:

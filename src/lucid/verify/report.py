@@ -18,13 +18,15 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step of docs/format.md section 9. `seconds`: how long it took, 0 when skipped."""
+    """One step of docs/format.md section 9. `seconds`: how long it took, 0 when skipped. `warnings`: what no rule
+    forbids, but a person should look at."""
 
     number: int
     name: str
     outcome: Outcome
     detail: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"step {self.number} {self.name}: {self.detail}"
@@ -85,6 +87,11 @@ class Report:
     def verified(self) -> bool:
         """No step failed, and at least one held."""
         return self.failure is None and any(step.outcome == "ok" for step in self.steps)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of all steps."""
+        return tuple(warning for step in self.steps for warning in step.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """For scripts: `verified`, the number of the failed step or null, the steps, the session."""

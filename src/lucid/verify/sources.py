@@ -6,9 +6,11 @@ All other modules of this package are rules without I/O. What cannot be read at 
 import os
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from lucid.base.clock import format_time
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.crypto import age
@@ -47,9 +49,9 @@ class LogSource(Protocol):
         ...
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path, follow: bool = True) -> os.stat_result | None:
     try:
-        return path.stat()
+        return path.stat(follow_symlinks=follow)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -58,13 +60,13 @@ def _status(path: Path) -> os.stat_result | None:
         raise InvalidInput("a path holds a zero byte") from None
 
 
-def _size(path: Path) -> int | None:
-    status = _status(path)
+def _size(path: Path, follow: bool = True) -> int | None:
+    status = _status(path, follow)
     return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
-def _read(path: Path, limit: int) -> bytes | None:
-    if _size(path) is None:
+def _read(path: Path, limit: int, follow: bool = True) -> bytes | None:
+    if _size(path, follow) is None:
         return None
     try:
         file: BinaryIO
@@ -82,7 +84,8 @@ def _folder(path: Path, what: str) -> Path:
 
 
 class FolderChunks:
-    """A folder with one file a chunk, named after its digest. Raises InvalidInput when there is no folder."""
+    """A folder with one file a chunk, named after its digest; a symbolic link is no file of the recording. Raises
+    InvalidInput when there is no folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = _folder(path, "recording")
@@ -95,10 +98,10 @@ class FolderChunks:
             raise InvalidInput(f"cannot read {self._path}: {error.strerror}") from None
 
     def size(self, name: str) -> int | None:
-        return _size(self._path / name)
+        return _size(self._path / name, follow=False)
 
     def read(self, name: str, limit: int) -> bytes | None:
-        return _read(self._path / name, limit)
+        return _read(self._path / name, limit, follow=False)
 
 
 class FolderLog:
@@ -164,6 +167,15 @@ def read_identity(path: Path) -> Secret:
     identity = Secret(keys[0])
     age.recipient_of(identity)
     return identity
+
+
+def read_now(text: str) -> str:
+    """A moment in RFC 3339, UTC unless it says otherwise, as docs/format.md writes times."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"now: expected a time such as 2026-11-22T21:42:00Z, not {text[:40]!r}") from None
 
 
 def read_checkpoint_file(path: Path) -> str:

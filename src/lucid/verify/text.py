@@ -27,10 +27,13 @@ def verdict(report: Report) -> str:
     """The last line."""
     if report.failure is not None:
         return printable(f"NOT VERIFIED: {report.failure}")
-    if report.session is None:
-        return "VERIFIED: the log"
     session = report.session
-    return f"VERIFIED: session {session.session} of {session.user} on {session.host}, {session.opened}"
+    what = (
+        "the log"
+        if session is None
+        else f"session {session.session} of {session.user} on {session.host}, {session.opened}"
+    )
+    return f"VERIFIED: {what}" + (f" (warnings: {len(report.warnings)})" if report.warnings else "")
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -38,4 +41,5 @@ def lines(report: Report) -> Iterator[str]:
     for step in report.steps:
         line = f"{MARKS[step.outcome]} {step.number:>2}  {step.name:<17}  {duration_text(step):>10}  {step.detail}"
         yield printable(line.rstrip())
+        yield from (printable(f"!     {warning}") for warning in step.warnings)
     yield verdict(report)

@@ -62,10 +62,13 @@ def verify_bundle(
     identity: Secret | None = None,
     log: LogSource | None = None,
     checkpoint: str | None = None,
+    now: str | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Verify one session. `checkpoint` is a signed note that somebody kept; with `recording`, `identity`, `log`
-    and `checkpoint` more steps run. Raises InvalidInput for what is no bundle, identity or checkpoint at all."""
+    and `checkpoint` more steps run. `now`: a time to judge the log by; `strict`: a step that warns fails.
+    Raises InvalidInput for what is no bundle, identity or checkpoint at all."""
     bundle = Bundle.from_bytes(bundle_bytes)
     if identity is not None:
         age.recipient_of(identity)
@@ -78,18 +81,27 @@ def verify_bundle(
         identity=identity,
         log=log,
         checkpoint=checkpoint,
+        now=now,
+        strict=strict,
         progress=progress or silent,
     )
     return Report(_run(BUNDLE_STEPS, case), SessionSummary.of(bundle.manifest))
 
 
 def verify_log(
-    log: LogSource, key: VerifierKey, checkpoint: str | None = None, progress: Progress | None = None
+    log: LogSource,
+    key: VerifierKey,
+    checkpoint: str | None = None,
+    *,
+    now: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
 ) -> Report:
     """Verify a whole copy of a log without any bundle: steps 12 to 14. Raises InvalidInput as verify_bundle."""
     if checkpoint is not None:
         read_checkpoint(checkpoint)
-    return Report(_run(LOG_STEPS, LogCase(key=key, log=log, checkpoint=checkpoint, progress=progress or silent)))
+    case = LogCase(key=key, log=log, checkpoint=checkpoint, now=now, strict=strict, progress=progress or silent)
+    return Report(_run(LOG_STEPS, case))
 
 
 def _run(steps: Sequence[Step[C]], case: C) -> tuple[StepResult, ...]:
@@ -107,9 +119,12 @@ def _run(steps: Sequence[Step[C]], case: C) -> tuple[StepResult, ...]:
         else:
             try:
                 outcome, detail = "ok", step.check(case)
+                if case.strict and case.warnings:
+                    raise StepFailed(f"{case.warnings[0]} (the first of {len(case.warnings)} warnings)")
             except StepFailed as failure:
                 failed = step
                 outcome, detail = "failed", failure.detail
         seconds = 0.0 if outcome == "skipped" else time.perf_counter() - begun
-        results.append(StepResult(step.number, step.name, outcome, detail, seconds))
+        results.append(StepResult(step.number, step.name, outcome, detail, seconds, tuple(case.warnings)))
+        case.warnings.clear()
     return tuple(results)

@@ -9,10 +9,12 @@ from fastapi import FastAPI
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull
 from lucid.chain.fsck import fsck
+from lucid.chain.rules import frontier_of
 from lucid.chain.slot import Slot
 from lucid.crypto import merkle
 from lucid.crypto.note import SignerKey, open_note, sign
 from lucid.model.tlog import Block, Checkpoint, tiles_of
+from lucid.ports.log import TreeState
 from lucid.services.block_manager.routes import routes
 from lucid.services.block_manager.service import BlockManager
 from tests.chain.memory_folder import (
@@ -149,6 +151,16 @@ def altered(slot: Slot, *, signer: SignerKey = SIGNER, tree: dict[str, object] |
     ).encode()
 
 
+def _signed_early(state: TreeState) -> bytes:
+    """A slot with an entry that was made five minutes and a little later than its block."""
+    late = entry(5).replace(b"T21:42:00.000000Z", b"T21:47:00.000001Z")
+    slot = Slot.decode(slot_after(state, [entry(6)]))
+    tree = frontier_of(state)
+    tree.append(merkle.leaf_hash(late))
+    wrong = Slot(slot.block, slot.checkpoint, (late,))
+    return altered(wrong, root=tree.root(), tree={"root": tree.root()})
+
+
 async def test_slots_that_are_wrong_in_themselves_are_refused() -> None:
     folder = MemoryFolder()
     manager = await manager_of(folder)
@@ -161,6 +173,8 @@ async def test_slots_that_are_wrong_in_themselves_are_refused() -> None:
         altered(slot, entries=1),
         altered(slot, origin="other.test/log"),
         altered(slot, time="2026-11-22T21:41:59.999999Z"),
+        altered(slot, height=0),
+        _signed_early(state),
         altered(slot, tree={"root": b"x" * 32}),
         altered(slot, tree={"size": 6}),
         altered(slot, tree={"origin": "other.test/log"}),
@@ -171,7 +185,7 @@ async def test_slots_that_are_wrong_in_themselves_are_refused() -> None:
     ):
         with pytest.raises(Corrupted):
             await manager.commit(slot=wrong)
-    for wrong in (altered(slot, previous="1" * 64), altered(slot, height=2), altered(slot, height=0)):
+    for wrong in (altered(slot, previous="1" * 64), altered(slot, height=2), altered(slot, height=5)):
         with pytest.raises(Conflict):
             await manager.commit(slot=wrong)
     with pytest.raises(InvalidInput):

@@ -254,12 +254,22 @@ async def test_a_slot_takes_no_more_than_its_limit(log: MemoryFolder, folder: Me
 async def test_block_times_do_not_step_back(log: MemoryFolder, folder: MemoryFolder) -> None:
     manager = await manager_of(log)
     clock = TurnedClock()
-    for number, now in enumerate(("2026-11-22T10:00:00.000000Z", "2026-11-21T10:00:00.000000Z")):
+    for number, now in enumerate(("2026-11-23T10:00:00.000000Z", "2026-11-22T23:00:00.000000Z")):
         clock.time = now
         async with running(engine_of(manager, folder, clock)) as engine:
             await engine.included(index=await engine.append(entry=entry(number)), wait_s=5)
     times = [Block.from_text(open_note(await manager.block(height=h), VERIFIER)).time for h in (0, 1)]
-    assert times == ["2026-11-22T10:00:00.000000Z"] * 2
+    assert times == ["2026-11-23T10:00:00.000000Z"] * 2
+
+
+async def test_a_block_is_at_most_five_minutes_older_than_its_entries(log: MemoryFolder, folder: MemoryFolder) -> None:
+    manager = await manager_of(log)
+    clock = TurnedClock()
+    clock.time = "2026-11-22T10:00:00.000000Z"
+    async with running(engine_of(manager, folder, clock)) as engine:
+        await engine.included(index=await engine.append(entry=entry(0)), wait_s=5)
+    block = Block.from_text(open_note(await manager.block(height=0), VERIFIER))
+    assert block.time == "2026-11-22T21:37:00.000000Z"
 
 
 async def test_a_rolled_back_log_is_refused(folder: MemoryFolder, log: MemoryFolder) -> None:
