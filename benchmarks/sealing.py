@@ -129,7 +129,7 @@ async def seal_journal(recorder: SessionRecorder, session: str, identity: Secret
     """Closed journal segments to stored chunks, as the pipeline has it done."""
     storage = SessionStorage(SessionStorageSettings(), blobs=DiskBlobs(folder))
     settings = SessionProcessorSettings(platform_identity=identity)
-    processor = SessionProcessor(settings, recorder=recorder, storage=storage, clock=SystemClock())
+    processor = SessionProcessor(settings, recorder=recorder, storage=storage)
     key = (await recorder.start_of(session=session)).platform_key
     previous = _NO_CHUNK
     began = time.perf_counter()

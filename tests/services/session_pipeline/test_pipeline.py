@@ -302,3 +302,11 @@ async def test_what_the_platform_could_open_a_recording_with_is_forgotten(tmp_pa
     await path.released()
     await path.stop()
     assert not holding(tmp_path, wrapped)
+
+
+async def test_a_stored_session_that_is_damaged_is_named(path: RecordingPath) -> None:
+    session = (await path.pipeline.open(grant=GRANT)).session
+    stored = await path.documents.get("sessions", session)
+    await path.documents.replace("sessions", session, stored.body | {"opened": "yesterday"}, version=stored.version)
+    with pytest.raises(Corrupted, match=f"session {session} cannot be read: opened"):
+        await path.pipeline.get(session=session)

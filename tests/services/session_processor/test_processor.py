@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from lucid.base.clock import SystemClock
 from lucid.base.errors import Corrupted, Unavailable
 from lucid.base.ids import new_session_id
 from lucid.base.secret import Secret
@@ -61,7 +60,7 @@ def storage(tmp_path: Path) -> SessionStorage:
 
 def processor(storage: SessionStorage, segments: Segments, identity: Secret = IDENTITY) -> SessionProcessor:
     settings = SessionProcessorSettings(platform_identity=identity, jobs=2)
-    return SessionProcessor(settings, recorder=segments, storage=storage, clock=SystemClock())  # type: ignore[arg-type]
+    return SessionProcessor(settings, recorder=segments, storage=storage)  # type: ignore[arg-type]
 
 
 async def test_a_segment_becomes_a_stored_chunk(storage: SessionStorage) -> None:
@@ -98,18 +97,12 @@ async def test_a_key_that_does_not_open_is(storage: SessionStorage) -> None:
         await processor(storage, Segments()).seal(job=job(0, damaged))
 
 
-async def test_keys_are_kept_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Turned(SystemClock):
-        seconds = 0.0
-
-        def monotonic(self) -> float:
-            return self.seconds
-
-    clock = Turned()
-    keys, key = DataKeys(IDENTITY, clock), wrapped()
+async def test_keys_are_kept_for_a_while_and_forgotten_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, key = DataKeys(IDENTITY, keep_s=0.2), wrapped()
     assert await keys.unwrap(key) == DATA_KEY
     monkeypatch.setattr(age, "unwrap", lambda *_: b"unwrapped again")
-    clock.seconds = 59
     assert await keys.unwrap(key) == DATA_KEY
-    clock.seconds = 61
+    async with asyncio.timeout(5):
+        while len(keys):  # noqa: ASYNC110 - a timer ends it
+            await asyncio.sleep(0.01)
     assert await keys.unwrap(key) == b"unwrapped again"

@@ -5,8 +5,10 @@ import contextlib
 from collections.abc import Sequence
 
 import structlog
+from pydantic import ValidationError
 
-from lucid.base.errors import LucidError
+from lucid.base.errors import Corrupted, LucidError
+from lucid.model.canonical import first_problem
 from lucid.model.chunk import ChunkRecord
 from lucid.model.session import Session, SessionState
 from lucid.ports.stores import Bus, Documents, Stored
@@ -89,11 +91,15 @@ class SessionStore:
 
 
 class Held:
-    """A session as read or written last, with the version that a replacement must name."""
+    """A session as read or written last, with the version that a replacement must name. Raises Corrupted for a
+    document that is no session."""
 
     def __init__(self, stored: Stored) -> None:
         self.version = stored.version
-        self.record = SessionRecord.model_validate(stored.body)
+        try:
+            self.record = SessionRecord.model_validate(stored.body)
+        except ValidationError as error:
+            raise Corrupted(f"the stored session {stored.id} cannot be read: {first_problem(error)}") from None
 
 
 def _body(record: SessionRecord) -> dict[str, object]:

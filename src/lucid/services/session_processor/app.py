@@ -7,5 +7,5 @@ from lucid.services.session_processor.settings import SessionProcessorSettings
 
 
 def create(settings: SessionProcessorSettings, ports: Ports) -> App:
-    service = SessionProcessor(settings, recorder=ports.get(Recorder), storage=ports.get(Storage), clock=ports.clock)
+    service = SessionProcessor(settings, recorder=ports.get(Recorder), storage=ports.get(Storage))
     return App(provides={Processor: service}, stop=service.stop)

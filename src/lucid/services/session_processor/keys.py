@@ -3,7 +3,6 @@
 import asyncio
 from collections import OrderedDict
 
-from lucid.base.clock import Clock
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
 from lucid.crypto import age
@@ -14,24 +13,28 @@ KEEP_S = 60.0
 
 
 class DataKeys:
-    """Unwraps data keys and keeps each for a minute."""
+    """Unwraps data keys and keeps each for a minute, whether another is asked for or not."""
 
-    def __init__(self, identity: Secret, clock: Clock) -> None:
+    def __init__(self, identity: Secret, *, keep_s: float = KEEP_S) -> None:
         self._identity = identity
         self._recipient = age.recipient_of(identity)
-        self._clock = clock
-        self._keys: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._keep_s = keep_s
+        self._keys: OrderedDict[str, bytes] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._keys)
 
     async def unwrap(self, key: WrappedKey) -> bytes:
         """The data key. Raises Unavailable when it is wrapped to another identity, which is a mistake of
         configuration that loses nothing; Corrupted when it does not open."""
         if key.recipient != self._recipient:
             raise Unavailable(f"the journal's key is wrapped to {key.recipient}, this platform is {self._recipient}")
-        now = self._clock.monotonic()
-        while self._keys and (len(self._keys) > MAX_KEYS or next(iter(self._keys.values()))[0] < now):
+        if (kept := self._keys.get(key.wrapped)) is not None:
+            return kept
+        data_key = await asyncio.to_thread(age.unwrap, key.wrapped, self._identity)
+        self._keys[key.wrapped] = data_key
+        asyncio.get_running_loop().call_later(self._keep_s, self._keys.pop, key.wrapped, None)
+        if len(self._keys) > MAX_KEYS:
             self._keys.popitem(last=False)
-        if key.wrapped not in self._keys:
-            data_key = await asyncio.to_thread(age.unwrap, key.wrapped, self._identity)
-            self._keys[key.wrapped] = (now + KEEP_S, data_key)
-            return data_key
-        return self._keys[key.wrapped][1]
+        return data_key

@@ -3,7 +3,6 @@
 import asyncio
 import os
 
-from lucid.base.clock import Clock
 from lucid.base.ids import SessionId
 from lucid.model.chunk import ChunkRecord
 from lucid.ports.recording import Recorder, SealJob, Storage
@@ -16,13 +15,11 @@ from lucid.services.session_processor.settings import SessionProcessorSettings
 class SessionProcessor:
     """Implements the port Processor."""
 
-    def __init__(
-        self, settings: SessionProcessorSettings, *, recorder: Recorder, storage: Storage, clock: Clock
-    ) -> None:
+    def __init__(self, settings: SessionProcessorSettings, *, recorder: Recorder, storage: Storage) -> None:
         self._settings = settings
         self._recorder = recorder
         self._storage = storage
-        self._keys = DataKeys(settings.platform_identity, clock)
+        self._keys = DataKeys(settings.platform_identity)
         jobs = settings.jobs or os.cpu_count() or 1
         # A job holds a segment and its chunk in memory, so the bound is one of memory as well.
         self._jobs = asyncio.Semaphore(jobs)
