@@ -1,16 +1,18 @@
 """`lucid connect`: a fresh ticket, as a file for any RDP client."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lucid.base.errors import InvalidInput
-from lucid.cli.console import out, run, running_platform
+from lucid.cli.console import checked_name, out, run, running_platform, say
+from lucid.cli.host import known_host
 from lucid.model.host import Ticket
 from lucid.model.policy import CHANNELS, Policy
-from lucid.ports.access import Gateway, GatewayEndpoint, Tickets
+from lucid.ports.access import Gateway, GatewayEndpoint, Hosts, Tickets
 
 
 def rdp_file(endpoint: GatewayEndpoint, ticket: Ticket, policy: Policy) -> str:
@@ -31,6 +33,14 @@ def rdp_file(endpoint: GatewayEndpoint, ticket: Ticket, policy: Policy) -> str:
         ("autoreconnection enabled:i", 0),
     ]
     return "".join(f"{key}:{value}\r\n" for key, value in settings)
+
+
+def freerdp_line(path: Path, endpoint: GatewayEndpoint) -> str:
+    """The command for FreeRDP 2 and 3. It accepts the gateway's certificate alone, without a question: FreeRDP
+    compares fingerprints as pairs of hex digits with colons between them. The empty password keeps FreeRDP 3
+    from asking for one, which nobody would look at."""
+    pinned = bytes.fromhex(endpoint.fingerprint).hex(":")
+    return f"xfreerdp {shlex.quote(str(path))} /sec:tls /p: /cert:fingerprint:sha256:{pinned}"
 
 
 def policy_of(allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool) -> Policy:
@@ -64,21 +74,20 @@ def connect(
 
     async def work() -> None:
         policy = policy_of(allow or [], idle_limit, total_limit, playback)
+        checked_name(host, "HOST")
+        checked_name(user, "--user")
         path = output or Path(f"{host}.rdp")
         async with running_platform() as platform:
+            await known_host(platform.port(Hosts), host)
             endpoint = await platform.port(Gateway).endpoint()
             ticket = await platform.port(Tickets).issue(user=user, host=host, policy=policy, ttl_s=ttl)
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", newline="") as file:
             file.write(rdp_file(endpoint, ticket, policy))
-        out.print(
-            f"Wrote [bold]{path}[/bold]: a ticket for [bold]{host}[/bold], good once until {ticket.expires[11:19]} UTC."
-        )
+        say(f"Wrote {path}: a ticket for {host}, good once, until {ticket.expires[11:19]} UTC.")
         out.print("\nConnect with FreeRDP:")
-        pinned = f"/cert:fingerprint:sha256:{endpoint.fingerprint}"
-        # An empty password, as FreeRDP 3 else asks for one; nobody looks at it.
-        out.print(f"  xfreerdp {path} /sec:tls /p: {pinned}", soft_wrap=True, highlight=False)
+        say(f"  {freerdp_line(path, endpoint)}")
         out.print("or open the file with Remote Desktop (mstsc) or Remmina.")
 
     run(work())

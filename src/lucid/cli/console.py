@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -14,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lucid.base.errors import LucidError
+from lucid.base.errors import InvalidInput, LucidError
+from lucid.base.ids import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +29,10 @@ T = TypeVar("T")
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
-out = Console()
+PIPED_WIDTH = 200
+"""Columns of a table that goes to no terminal: nothing is cut off."""
+
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
 err = Console(stderr=True)
 
 
@@ -71,6 +76,18 @@ def fail(error: LucidError) -> NoReturn:
     """Print one line on standard error and leave with the error's exit status."""
     sys.stderr.write(f"lucid: {error.detail}\n")
     raise typer.Exit(EXIT_BAD_INPUT if error.status < 500 else EXIT_FAILED)
+
+
+def checked_name(text: str, what: str) -> str:
+    """`text`, if it can name a host or a user. Raises InvalidInput that begins with `what`."""
+    if not NAME_PATTERN.fullmatch(text):
+        raise InvalidInput(f"{what}: expected 1 to 63 of a-z 0-9 . _ -, a letter or digit first, not {text!r}")
+    return text
+
+
+def say(text: str) -> None:
+    """Print a sentence or a command as it is: not wrapped, coloured or read as markup."""
+    out.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -116,9 +116,8 @@ def fsck(json: JsonOption = False) -> None:
             for problem in report.problems:
                 out.print(f"[red]✗[/red] {escape(problem)}")
             mark = "[red]✗ damaged[/red]" if report.problems else "[green]✓ sound[/green]"
-            out.print(
-                f"{mark}: {report.entries} entries, {report.blocks} blocks, {report.tiles} tiles, root {report.root}"
-            )
+            found = f"{report.entries} entries, {report.blocks} blocks, {report.tiles} tiles, root {report.root}"
+            out.print(f"{mark}: {found}", soft_wrap=True)
         return not report.problems
 
     if not run(work()):

@@ -1,60 +1,18 @@
-"""The `lucid` command: one module a group of commands."""
+"""Entry point of the `lucid` script. It imports next to nothing, so that Ctrl-C is quiet from the first moment."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-import lucid
-from lucid.cli import connect, console, demo, doctor, host, log, session, up, verify
-
-app = typer.Typer(
-    name="lucid",
-    help=(
-        "Remote desktops through a gateway that records every session and proves that the recording is "
-        "complete and unaltered.\n\n"
-        "Begin with [bold]lucid up --demo[/bold]; then register a desktop with [bold]lucid host add[/bold] and "
-        "reach it with [bold]lucid connect[/bold]."
-    ),
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"lucid {lucid.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir", envvar="LUCID_DATA_DIR", help="Folder of all data and keys.", show_default="XDG data folder"
-        ),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    console.options.data_dir = data_dir
-
-
-app.command("up")(up.up)
-app.command("serve")(up.serve)
-app.command("demo")(demo.demo)
-app.command("connect")(connect.connect)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
-app.add_typer(host.app, name="host")
-app.add_typer(session.app, name="session")
-app.add_typer(log.app, name="log")
+import signal
+import sys
 
 
 def main() -> None:
-    """Entry point of the `lucid` script."""
-    app()
+    """Run the command. What the system refuses (a file, a folder, a full disk) becomes one line and exit status 2."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a third of a second: an interrupt just ends it
+    from lucid.cli.app import app
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        app()
+    except OSError as error:
+        what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        sys.stderr.write(f"lucid: {what}\n")
+        sys.exit(2)

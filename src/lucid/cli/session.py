@@ -1,5 +1,8 @@
 """`lucid session`: recordings, their state, their proofs."""
 
+import contextlib
+import re
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +22,7 @@ from lucid.cli.console import (
     print_json,
     run,
     running_platform,
+    say,
     short_id,
     size_text,
     table,
@@ -30,16 +34,20 @@ from lucid.ports.recording import Pipeline
 
 app = typer.Typer(help="Recorded sessions: list, show, export, verify.", no_args_is_help=True)
 
+SESSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 SessionArgument = Annotated[str, typer.Argument(help="Id of a session, its first characters, or `last`.")]
 STATE_COLOURS = {SessionState.PROVEN: "green", SessionState.FAILED: "red"}
 
 
 async def resolve(pipeline: Pipeline, text: str) -> SessionId:
     """The id that `text` means: an id, the beginning of exactly one recent id, or `last`. Raises NotFound."""
-    if len(text) == 36:
-        return text
+    if SESSION_ID.fullmatch(text):
+        with contextlib.suppress(NotFound):
+            return (await pipeline.get(session=text)).id
     recent = await pipeline.list(limit=200)
-    matches = [entry.id for entry in recent if text == "last" or entry.id.startswith(text)]
+    if text == "last" and not recent:
+        raise NotFound("no session yet; record one with `lucid demo` or `lucid connect`")
+    matches = [entry.id for entry in recent if text == "last" or (text and entry.id.startswith(text))]
     if not matches:
         raise NotFound(f"no session {text!r}; see `lucid session ls`")
     if text != "last" and len(matches) > 1:
@@ -154,10 +162,9 @@ def export(
     from lucid.runtime.export import export_paths
 
     paths = export_paths(run(_export(session, output)))
-    out.print(f"Wrote {paths.folder}. Check it anywhere, with the log's key from a source that you trust:")
-    out.print(
-        f"  lucid verify {paths.bundle} --recording {paths.chunks} --key {paths.key}", soft_wrap=True, highlight=False
-    )
+    bundle, chunks, key = (shlex.quote(str(path)) for path in (paths.bundle, paths.chunks, paths.key))
+    say(f"Wrote {paths.folder}. Check it anywhere, with the log's key from a source that you trust:")
+    say(f"  lucid verify {bundle} --recording {chunks} --key {key}")
 
 
 @app.command("verify")
@@ -202,4 +209,4 @@ def screenshot(
         except LucidError as error:
             fail(error)
         target.write_bytes(png)
-    out.print(f"Wrote {target}.")
+    say(f"Wrote {target}.")

@@ -5,8 +5,9 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 import uvloop
@@ -15,11 +16,15 @@ from rich.panel import Panel
 
 from lucid.base.errors import LucidError
 from lucid.base.logging import configure_logging
-from lucid.cli.console import err, fail, options, out
+from lucid.cli.console import EXIT_FAILED, err, fail, options, out
 
 if TYPE_CHECKING:
     from lucid.runtime.platform import Platform
     from lucid.runtime.settings import RuntimeSettings
+
+T = TypeVar("T")
+
+EXIT_INTERRUPTED = 130
 
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of all data and keys.", show_default="XDG data folder")
@@ -54,7 +59,7 @@ async def _welcome(platform: "Platform") -> None:
     ]
     if platform.administrator_password is not None:
         password = escape(platform.administrator_password.reveal())
-        lines.append(f"administrator [bold]admin[/bold], password [bold]{password}[/bold]  (shown only this once)")
+        lines.append(f"administrator [bold]admin[/bold], password [bold]{password}[/bold]  (shown only once)")
     out.print(Panel("\n".join(lines), title="Lucid is running", title_align="left", expand=False))
 
 
@@ -62,9 +67,12 @@ async def _run(settings: "RuntimeSettings", *, play_demo: bool) -> int:
     from lucid.runtime.platform import Platform
 
     stop = _stop_event()
-    status = 0
     platform = Platform(settings)
-    await platform.start()
+    await _unless_stopped(stop, platform.start())
+    if stop.is_set() and platform.administrator_password is None:  # which else would never be seen
+        await platform.stop()
+        return EXIT_INTERRUPTED
+    status = 0
     try:
         await _welcome(platform)
         if play_demo:
@@ -83,16 +91,22 @@ async def _demo_until(stop: asyncio.Event, platform: "Platform") -> int:
     """Play the demo, unless the user stops the platform meanwhile."""
     from lucid.cli.demo import show_demo
 
-    playing = asyncio.create_task(show_demo(platform, platform.data, os.getpid()))
+    verified = await _unless_stopped(stop, show_demo(platform, platform.data, os.getpid()))
+    return EXIT_FAILED if verified is False else 0
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`, or None when the user stops the platform first: then `work` is cancelled."""
+    working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not playing.done():
-        playing.cancel()
+    if not working.done():
+        working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await playing
-        return 0
-    return 0 if playing.result() else 1
+            await working
+        return None
+    return working.result()
 
 
 def _serve_until_stopped(work: Any) -> int:

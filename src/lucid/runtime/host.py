@@ -100,7 +100,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise InvalidInput(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise InvalidInput(
+            f"cannot listen on {host}:{port}: {error.strerror} (LUCID_HTTP_PORT=0: any free port)"
+        ) from None
     listener.listen(512)
     listener.setblocking(False)
     return listener

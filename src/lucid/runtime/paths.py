@@ -1,9 +1,13 @@
 """Where an installation lives on disk."""
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from lucid.base.errors import InvalidInput
 
 
 def default_data_dir() -> Path:
@@ -30,6 +34,14 @@ class DataDir:
         return self.root / service
 
     def create(self) -> None:
-        """Make root and keys, readable by the owner alone."""
-        for folder in (self.root, self.keys, self.run_file.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make root and keys, readable by the owner alone. Raises InvalidInput when that cannot be."""
+        try:
+            for folder in (self.root, self.keys, self.run_file.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.root))
+        except OSError as error:
+            raise InvalidInput(
+                f"data folder {error.filename}: {error.strerror}; choose another with --data-dir or LUCID_DATA_DIR"
+            ) from None

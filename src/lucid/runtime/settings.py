@@ -1,6 +1,7 @@
 """Settings of the runtime itself, shared by all services."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -26,5 +27,7 @@ class RuntimeSettings(Settings):
     mongodb_uri: Secret = Field(default=Secret(""), description="MongoDB; empty: SQLite in the data folder")
     mongodb_database: str = Field(default="lucid", description="MongoDB database")
     redis_url: Secret = Field(default=Secret(""), description="Redis; empty: Valkey as a child process")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
     stop_s: float = Field(default=4.0, gt=0, description="seconds that a clean shutdown may take")

@@ -6,6 +6,7 @@ anything before it, there is no session and the client is turned away with a log
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -85,7 +86,11 @@ class RdpGateway:
                 lambda: Peer(self._accepted), settings.listen_address, settings.rdp_port, backlog=_BACKLOG
             )
         except OSError as error:
-            raise InvalidInput(f"cannot listen for RDP on {where}: {error.strerror}", field="rdp_port") from None
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise InvalidInput(
+                f"cannot listen for RDP on {where}: {reason} (LUCID_RDP_CONTROLLER_RDP_PORT chooses another port)",
+                field="rdp_port",
+            ) from None
         self._endpoint = GatewayEndpoint(
             address=settings.public_address or settings.listen_address,
             port=self._server.sockets[0].getsockname()[1],
