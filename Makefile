@@ -16,10 +16,10 @@ help:
 	@echo "make lock     resolve the dependencies again and lock them by hash"
 
 run: $(VENV)/.run
-	$(BIN)/lucid up --demo
+	@$(BIN)/lucid up --demo
 
 test: $(VENV)/.dev
-	scripts/setup test-packages
+	@scripts/setup test-packages
 	$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/.dev
@@ -33,15 +33,15 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev
-	scripts/setup bench-packages
+	@scripts/setup bench-packages
 	$(BIN)/python -m benchmarks $(ARGS)
 
 $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
-	PYTHON=$(PYTHON) scripts/setup venv run
+	@PYTHON=$(PYTHON) scripts/setup venv run
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
-	PYTHON=$(PYTHON) scripts/setup venv dev
+	@PYTHON=$(PYTHON) scripts/setup venv dev
 	@touch $@
 
 docs: $(VENV)/.dev
