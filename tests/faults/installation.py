@@ -99,8 +99,8 @@ class Installation:
 @contextlib.asynccontextmanager
 async def running(installation: Installation) -> AsyncIterator[RemotePlatform]:
     """Started while in the context, and killed at its end if it still runs then."""
-    await installation.start()
     try:
+        await installation.start()
         async with installation.platform() as platform:
             yield platform
     finally:

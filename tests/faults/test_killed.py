@@ -136,8 +136,10 @@ async def kill_often(folder: Path, moments: random.Random) -> tuple[dict[str, in
 async def test_every_session_survives_kills_at_any_moment(tmp_path: Path) -> None:
     seed = int(os.environ.get("LUCID_TEST_SEED", secrets.randbelow(2**32)))
     print(f"LUCID_TEST_SEED={seed}")
-    outcomes = await asyncio.gather(
-        *(kill_often(tmp_path / str(n), random.Random(f"{seed} {n}")) for n in range(INSTALLATIONS))
-    )
+    async with asyncio.TaskGroup() as group:  # a failure cancels the other installation, which then ends its process
+        kills = [
+            group.create_task(kill_often(tmp_path / str(n), random.Random(f"{seed} {n}"))) for n in range(INSTALLATIONS)
+        ]
+    outcomes = [kill.result() for kill in kills]
     print(outcomes)
     assert all(ends[EndReason.INTERRUPTED] for ends, _ in outcomes)
