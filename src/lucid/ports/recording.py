@@ -101,9 +101,10 @@ class SealJob(Value):
 class Processor(Protocol):
     """Turns closed segments into stored chunks. Offered by session-processor."""
 
-    async def seal(self, *, job: SealJob) -> ChunkRecord | None:
+    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> ChunkRecord | None:
         """Read the segment, compress, encrypt, store. None for a segment without frames. Raises Corrupted
-        when the segment's records do not open, StorageFull, Unavailable."""
+        when the segment's records do not open, StorageFull, Unavailable also after `wait_s`: what nobody waits for
+        any more must not hold up the others."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Who is turned away, and what is logged then. Nothing stays behind: no task, no socket."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -156,7 +157,8 @@ async def test_truncated_slow_and_closing_clients(make_bench: MakeBench) -> None
     assert await refusal(bench, 2) == ("client-closed", "before its connection request")
     reader, writer = await asyncio.open_connection("127.0.0.1", await bench.port())
     dripping = asyncio.create_task(_drip(writer, REQUEST[:-1]))
-    assert await reader.read() == b""
+    with contextlib.suppress(ConnectionResetError):  # the answer to a byte that comes behind the close
+        assert await reader.read() == b""
     dripping.cancel()
     assert (await refusal(bench, 3))[0] == "handshake-timeout"
     writer.transport.abort()

@@ -85,6 +85,24 @@ async def test_jobs_at_the_same_time_are_bounded(storage: SessionStorage) -> Non
     assert (await storage.usage()).chunks == 8
 
 
+async def test_a_job_that_nobody_waits_for_holds_up_no_other(
+    storage: SessionStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(**_: object) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    service, key = processor(storage, Segments()), wrapped()
+    monkeypatch.setattr(storage, "put", hangs)
+    stuck = [asyncio.create_task(service.seal(job=job(n, key), wait_s=0.2)) for n in range(4)]
+    await asyncio.wait(stuck, timeout=5)
+    for task in stuck:
+        assert isinstance(task.exception(), Unavailable)
+    monkeypatch.undo()
+    async with asyncio.timeout(5):
+        assert await service.seal(job=job(4, key)) is not None
+
+
 async def test_a_key_of_another_platform_is_no_corruption(storage: SessionStorage) -> None:
     service = processor(storage, Segments(), age.new_identity())
     with pytest.raises(Unavailable, match="the journal's key is wrapped to age1"):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from lucid.base.errors import Unavailable
 from lucid.base.ids import SessionId
 from lucid.model.chunk import ChunkRecord
 from lucid.ports.recording import Recorder, SealJob, Storage
@@ -26,7 +27,16 @@ class SessionProcessor:
         self._packs = asyncio.Semaphore(jobs)
         self._ahead = ReadAhead(self._pack, depth=settings.read_ahead, limit=settings.read_ahead * jobs)
 
-    async def seal(self, *, job: SealJob) -> ChunkRecord | None:
+    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> ChunkRecord | None:
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._seal(job)
+        except TimeoutError:
+            raise Unavailable(
+                f"chunk {job.index} of session {job.session} was not sealed within {wait_s:g} s"
+            ) from None
+
+    async def _seal(self, job: SealJob) -> ChunkRecord | None:
         data_key = await self._keys.unwrap(job.platform_key)
         async with self._jobs:
             packed = await self._ahead.take(data_key, job.session, job.segment)
