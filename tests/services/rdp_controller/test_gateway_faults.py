@@ -57,17 +57,17 @@ async def test_frames_that_are_not_stored_within_a_second_end_the_session(make_b
     assert (end.reason, end.detail) == (EndReason.RECORDER_FAILED, "frames were not durable within 0.3 s")
 
 
-async def test_frames_reach_the_recorder_within_a_tenth_of_a_second(make_bench: MakeBench) -> None:
+async def test_frames_reach_the_recorder_within_150_ms(make_bench: MakeBench) -> None:
     bench = await make_bench(recording=paintings(100))
     async with await bench.connect() as client:
         await client.wait_received(100_000)
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.2)
         frames = bench.recorder.frames(bench.pipeline.opened[0])
         recorded = sum(len(frame.data) for frame in frames if frame.direction is Direction.SERVER_TO_CLIENT)
         assert recorded >= 100_000
         calls = bench.recorder.calls
         await asyncio.sleep(0.5)
-        assert 3 <= bench.recorder.calls - calls <= 7
+        assert 2 <= bench.recorder.calls - calls <= 5
 
 
 async def test_a_slow_recorder_slows_the_session_and_bounds_memory(make_bench: MakeBench) -> None:

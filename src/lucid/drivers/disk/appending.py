@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lucid.base.errors import Unavailable
 from lucid.drivers.disk.durable import THREADS, begin_writeback, disk_error, threads, write_all
 
-JOIN_S = 0.02
+JOIN_S = 0.05
 """While appends wait for a thread, another one joins this often: a file whose sync hangs delays others this long."""
 
 

@@ -29,7 +29,7 @@ class RdpControllerSettings(Settings):
     write_buffer_bytes: int = Field(
         default=1_048_576, ge=65_536, description="unsent bytes to a peer at which the other one is not read any more"
     )
-    flush_ms: int = Field(default=100, ge=1, le=200, description="how long a frame waits at most to go to the recorder")
+    flush_ms: int = Field(default=150, ge=1, le=200, description="how long a frame waits at most to go to the recorder")
     flush_bytes: int = Field(
         default=1_048_576, ge=65_536, description="collected bytes at which frames go to the recorder at once"
     )

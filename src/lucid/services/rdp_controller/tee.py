@@ -1,7 +1,6 @@
 """From relayed bytes to durable frames: collects frames and hands them to the recorder in time."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 
@@ -57,10 +56,11 @@ class Tee:
     def add(self, direction: Direction, data: bytes) -> None:
         """Record `data` as a frame of this moment."""
         time_us = (time.monotonic_ns() - self._began_ns) // 1000
+        if not self._parts:
+            # All sessions flush at the same moments, so that the recorder makes their frames durable together.
+            self._wake_at((self._loop.time() // self._flush_s + 1) * self._flush_s)
         self._parts += (frame_head(time_us, direction, len(data)), data)
         self._collected += HEAD_BYTES + len(data)
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._flush_s, self._due.set)
         if self._collected >= self._flush_bytes:
             self._due.set()
             self._check_full()
@@ -69,23 +69,27 @@ class Tee:
         """Hand frames on, one call at a time, until `finish` or a failure. While there are none, tell the recorder so:
         it ends a recording that it hears nothing of, and a session whose recording has ended must not go on."""
         while not self._closing or self._parts:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._heartbeat_s):
-                    await self._due.wait()
+            if not self._parts:
+                self._wake_at(self._loop.time() + self._heartbeat_s)
+            await self._due.wait()
             self._due.clear()
             frames = self._take()
             if (frames or not self._closing) and not await self._append(frames):
                 break
+        if self._timer is not None:
+            self._timer.cancel()
 
     def finish(self) -> None:
         """No frame follows: `run` returns when what is collected is durable."""
         self._closing = True
         self._due.set()
 
-    def _take(self) -> bytes:
+    def _wake_at(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._loop.call_at(when, self._due.set)
+
+    def _take(self) -> bytes:
         frames = b"".join(self._parts)
         self._parts.clear()
         self._in_flight, self._collected = self._collected, 0

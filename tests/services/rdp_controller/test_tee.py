@@ -1,0 +1,94 @@
+"""When frames are handed on: all sessions at the same moments, no frame later than the interval."""
+
+import asyncio
+import itertools
+from typing import Any, cast
+
+from lucid.model.frame import Direction, decode_frames
+from lucid.ports.recording import Recorder
+from lucid.services.rdp_controller.settings import RdpControllerSettings
+from lucid.services.rdp_controller.tee import Tee
+
+
+class _Recorder:
+    """Keeps what each session appends, and when; an append takes `takes_s`."""
+
+    def __init__(self, takes_s: float = 0.0) -> None:
+        self.calls: list[tuple[float, str, bytes]] = []
+        self._takes_s = takes_s
+
+    async def append(self, *, session: str, frames: bytes) -> None:
+        self.calls.append((asyncio.get_running_loop().time(), session, frames))
+        await asyncio.sleep(self._takes_s)
+
+    def data(self, session: str) -> bytes:
+        return b"".join(frame.data for _, of, frames in self.calls if of == session for frame in decode_frames(frames))
+
+
+def tee(recorder: _Recorder, session: str = "s", **settings: Any) -> Tee:
+    return Tee(
+        RdpControllerSettings(**settings),
+        recorder=cast(Recorder, recorder),
+        session=session,
+        full=lambda full: None,
+        failed=lambda why: None,
+    )
+
+
+async def test_sessions_hand_on_at_the_same_moments() -> None:
+    recorder = _Recorder()
+    tees = [tee(recorder, str(number)) for number in range(5)]
+    runs = [asyncio.create_task(each.run()) for each in tees]
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(0.15 - loop.time() % 0.15 + 0.02)  # behind one moment, far from the next
+    added = loop.time()
+    for each in tees:
+        each.add(Direction.SERVER_TO_CLIENT, b"x")
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.15)
+    moments = [at for at, _, frames in recorder.calls if frames]
+    assert len(moments) == 5
+    assert max(moments) - min(moments) < 0.01
+    assert max(moments) - added < 0.16
+    for each in tees:
+        each.finish()
+    await asyncio.gather(*runs)
+
+
+async def test_frames_of_a_long_append_follow_in_the_next() -> None:
+    recorder = _Recorder(takes_s=0.05)
+    one = tee(recorder, flush_ms=10)
+    run = asyncio.create_task(one.run())
+    for number in range(40):
+        one.add(Direction.SERVER_TO_CLIENT, bytes([number]))
+        await asyncio.sleep(0.005)
+    one.finish()
+    await run
+    assert recorder.data("s") == bytes(range(40))
+    starts = [at for at, _, _ in recorder.calls]
+    assert all(later - earlier > 0.045 for earlier, later in itertools.pairwise(starts))
+
+
+async def test_much_is_handed_on_at_once() -> None:
+    recorder = _Recorder()
+    one = tee(recorder, flush_ms=200, flush_bytes=65_536)
+    run = asyncio.create_task(one.run())
+    for _ in range(2):
+        one.add(Direction.SERVER_TO_CLIENT, bytes(70_000))
+        await asyncio.sleep(0.01)
+    assert [len(frames) for _, _, frames in recorder.calls] == [70_013, 70_013]
+    one.finish()
+    await run
+
+
+async def test_without_frames_the_recorder_hears_of_the_session() -> None:
+    recorder = _Recorder()
+    one = tee(recorder, heartbeat_s=0.05)
+    run = asyncio.create_task(one.run())
+    await asyncio.sleep(0.28)
+    assert 3 <= len(recorder.calls) <= 6
+    one.finish()
+    await run
+    calls = len(recorder.calls)
+    await asyncio.sleep(0.1)
+    assert len(recorder.calls) == calls
