@@ -1,10 +1,14 @@
 """The .rdp file and the policy that `lucid connect` asks for."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
-from lucid.cli.connect import policy_of, rdp_file
+from lucid.cli.connect import freerdp_line, policy_of, rdp_file
+from lucid.cli.console import say
 from lucid.model.host import Ticket
 from lucid.model.policy import Policy
 from lucid.ports.access import GatewayEndpoint
@@ -21,6 +25,13 @@ def test_the_file_carries_ticket_and_address_and_no_credentials() -> None:
     assert "enablecredsspsupport:i:0" in lines
     assert "redirectclipboard:i:0" in lines
     assert "password" not in text
+
+
+def test_freerdp_is_given_the_fingerprint_as_it_compares_it(capsys: pytest.CaptureFixture[str]) -> None:
+    say(freerdp_line(Path("my office.rdp"), ENDPOINT))
+    words = shlex.split(capsys.readouterr().out)
+    assert words[1] == "my office.rdp"
+    assert words[-1] == "/cert:fingerprint:sha256:" + ":".join(["ab"] * 32)  # ":ab:" is also the name of an emoji
 
 
 def test_the_file_offers_what_the_policy_allows() -> None:

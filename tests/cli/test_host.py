@@ -19,7 +19,9 @@ def test_address_and_port(text: str, expected: tuple[str, int]) -> None:
     assert split_address(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":3389", "office:0", "office:65536", "office:rdp", "office:"])
+@pytest.mark.parametrize(
+    "text", ["", ":3389", "office:0", "office:65536", "office:rdp", "office:", "my office", "-v", "a/b"]
+)
 def test_a_wrong_address_is_bad_input(text: str) -> None:
     with pytest.raises(InvalidInput, match="ADDRESS"):
         split_address(text)

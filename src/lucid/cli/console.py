@@ -32,8 +32,9 @@ EXIT_BAD_INPUT = 2
 PIPED_WIDTH = 200
 """Columns of a table that goes to no terminal: nothing is cut off."""
 
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
-err = Console(stderr=True)
+# Without emoji codes: a fingerprint with ":ab:" in it is no picture.
+out = Console(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
+err = Console(stderr=True, emoji=False)
 
 
 @dataclass

@@ -54,7 +54,13 @@ async def show_demo(platform: "PortSource", data: "DataDir", pid: int) -> bool:
     from lucid.runtime.demo import play_demo
 
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
     ) as bar:
         task = bar.add_task("Starting", total=1.0)
 

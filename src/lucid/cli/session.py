@@ -140,6 +140,7 @@ async def _export(session: str, folder: Path | None) -> Path:
             TextColumn("chunks"),
             console=err,
             transient=True,
+            disable=not err.is_terminal,
         ) as bar:
             task = bar.add_task("chunks", total=None)
             await export_session(
