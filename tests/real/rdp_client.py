@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from pathlib import Path
 from PIL import Image
 
 from tests.real.xrdp_host import child, wait_for
+
+XFREERDP = shutil.which("xfreerdp") or "xfreerdp3"
+"""FreeRDP 2, or 3 under the name that Debian gives it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class FreeRdp:
 def freerdp(display: Display, folder: Path, port: int, *options: str) -> Iterator[FreeRdp]:
     """xfreerdp to `port` of this machine with bogus credentials and any certificate; `options` are added."""
     log = folder / f"freerdp-{secrets.token_hex(3)}.out"
-    command = ["xfreerdp", f"/v:127.0.0.1:{port}", "/u:nobody", "/p:bogus", "/cert:ignore", "/bpp:32", "-grab-keyboard"]
+    command = [XFREERDP, f"/v:127.0.0.1:{port}", "/u:nobody", "/p:bogus", "/cert:ignore", "/bpp:32", "-grab-keyboard"]
     with child([*command, *options], log, {**display.environment, "HOME": str(folder)}) as process:
         yield FreeRdp(process, log)
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,8 @@ def freerdp_line(path: Path, endpoint: GatewayEndpoint) -> str:
     compares fingerprints as pairs of hex digits with colons between them. The empty password keeps FreeRDP 3
     from asking for one, which nobody would look at."""
     pinned = bytes.fromhex(endpoint.fingerprint).hex(":")
-    return f"xfreerdp {shlex.quote(str(path))} /sec:tls /p: /cert:fingerprint:sha256:{pinned}"
+    program = "xfreerdp3" if shutil.which("xfreerdp3") and not shutil.which("xfreerdp") else "xfreerdp"
+    return f"{program} {shlex.quote(str(path))} /sec:tls /p: /cert:fingerprint:sha256:{pinned}"
 
 
 def policy_of(allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool) -> Policy:

@@ -116,7 +116,7 @@ def _useful() -> Iterator[Finding]:
         "RDP client",
         "ok" if clients else "warning",
         ", ".join(clients) or "none",
-        "" if clients else "apt-get install freerdp2-x11, or use one on another machine",
+        "" if clients else "apt-get install freerdp2-x11 or freerdp3-x11, or use one on another machine",
     )
     host = shutil.which("xrdp") or (Path("/usr/sbin/xrdp").exists() and "/usr/sbin/xrdp") or ""
     advice = "" if host else "apt-get install xrdp xorgxrdp to record this machine's own desktop"
