@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from lucid.base.errors import InvalidInput, LucidError
 from lucid.base.ids import NAME_PATTERN
+from lucid.model.canonical import first_problem
+from lucid.verify.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,11 +74,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except LucidError as error:
         fail(error)
+    except ValidationError as error:
+        fail(InvalidInput(first_problem(error)))
 
 
 def fail(error: LucidError) -> NoReturn:
     """Print one line on standard error and leave with the error's exit status."""
-    sys.stderr.write(f"lucid: {error.detail}\n")
+    sys.stderr.write(f"lucid: {printable(error.detail)}\n")
     raise typer.Exit(EXIT_BAD_INPUT if error.status < 500 else EXIT_FAILED)
 
 

@@ -21,7 +21,7 @@ class Host(Value):
     """A desktop host. `fingerprint` pins its TLS certificate (SHA-256, hex); empty: the first one seen is pinned."""
 
     name: Name
-    address: str = Field(min_length=1, max_length=253, description="DNS name or IP address")
+    address: str = Field(max_length=253, pattern=r"^[0-9A-Za-z._:%-]+$", description="DNS name or IP address")
     port: int = Field(default=3389, ge=1, le=65_535)
     fingerprint: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     added: Time
