@@ -1,5 +1,5 @@
 import pytest
-from zstandard import ZstdDecompressor
+from zstandard import ZstdDecompressor, get_frame_parameters
 
 from lucid.base.errors import Corrupted
 from lucid.base.ids import new_session_id
@@ -78,6 +78,34 @@ def test_the_last_segment_of_a_crash_is_sealed_as_far_as_it_goes() -> None:
 def test_frames_that_are_not_whole_are_not_sealed() -> None:
     with pytest.raises(Corrupted, match="segment 7: frames"):
         seal_segment(JOB, KEY, segment(encode_frames(FRAMES)[:-1]))
+
+
+def test_records_make_the_same_chunk_as_their_frames_at_once() -> None:
+    """A chunk tells its length to zstd, and does not show where a record ended."""
+    whole = encode_frames(FRAMES)
+    for data in (segment(whole), segment(*(encode_frames([frame]) for frame in FRAMES)), segment(b"", whole)):
+        sealed = seal_segment(JOB, KEY, data)
+        assert sealed is not None
+        compressed = aead.open(KEY, sealed.header.nonce(), sealed.data[HEADER_BYTES:], sealed.data[:HEADER_BYTES])
+        assert get_frame_parameters(compressed).content_size == len(whole)
+        assert ZstdDecompressor().decompress(compressed) == whole
+        assert (sealed.header.first_us, sealed.header.last_us, sealed.header.frames) == (0, 39_000, 40)
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40, 900])
+def test_a_cut_segments_chunk_tells_the_length_that_is_left(cut: int) -> None:
+    data = segment(*(encode_frames([frame]) for frame in FRAMES), end=False)[:-cut]
+    sealed = seal_segment(JOB.model_copy(update={"complete": False}), KEY, data)
+    assert sealed is not None
+    compressed = aead.open(KEY, sealed.header.nonce(), sealed.data[HEADER_BYTES:], sealed.data[:HEADER_BYTES])
+    assert get_frame_parameters(compressed).content_size == sealed.header.length
+    assert list(decode_frames(ZstdDecompressor().decompress(compressed))) == FRAMES[: sealed.header.frames]
+    assert 30 <= sealed.header.frames < 40
+
+
+def test_time_that_goes_back_between_records_is_not_sealed() -> None:
+    with pytest.raises(Corrupted, match="segment 7: frames: time goes back"):
+        seal_segment(JOB, KEY, segment(encode_frames(FRAMES[20:]), encode_frames(FRAMES[:20])))
 
 
 def test_no_digest_stands_before_the_first_chunk() -> None:

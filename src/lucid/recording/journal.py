@@ -1,6 +1,7 @@
 """The journal: the durable form of a session that is still open (docs/format.md section 2)."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -57,19 +58,39 @@ def open_segment(data_key: bytes, session: str, segment: int, data: bytes) -> Op
     Raises Corrupted when a record does not open though a later one does (records are written one after the
     other, so a crash damages the last alone), and for anything behind an end record.
     """
-    reader = _Reader(aead.derive(data_key, KEY_INFO), session_bytes(session), segment, data)
     frames: list[bytes] = []
+    closed, reason = read_segment(data_key, session, segment, data, frames.append)
+    return OpenedSegment(frames, closed, reason)
+
+
+def read_segment(
+    data_key: bytes, session: str, segment: int, data: bytes, take: Callable[[bytes], None]
+) -> tuple[RecordKind | None, str]:
+    """`open_segment` without keeping the frames: `take` gets those of each record as soon as it is open. Returns how
+    the segment was closed, and the reason."""
+    reader = _Reader(aead.derive(data_key, KEY_INFO), session_bytes(session), segment, data)
     while (record := reader.next()) is not None:
         kind, plaintext = record
         if kind is RecordKind.FRAMES:
-            frames.append(plaintext)
+            take(plaintext)
             continue
         if reader.position != len(data):
             raise Corrupted(f"segment {segment}: {len(data) - reader.position} bytes behind its end")
-        return OpenedSegment(frames, kind, plaintext.decode())
+        return kind, plaintext.decode()
     if reader.next_opens():
         raise Corrupted(f"segment {segment}: record {reader.number} does not open, the one after it does")
-    return OpenedSegment(frames)
+    return None, ""
+
+
+def promised_bytes(data: bytes) -> int:
+    """How many bytes of frames a segment's heads promise: all there are, unless a record does not open."""
+    position = total = 0
+    while position + _HEAD.size <= len(data):
+        length, kind, _ = _HEAD.unpack_from(data, position)
+        position += _HEAD.size + length
+        if kind == RecordKind.FRAMES:
+            total += max(0, length - aead.TAG_BYTES)
+    return total
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from lucid.crypto import aead
 from lucid.model.chunk import ChunkHeader, ChunkRecord
 from lucid.model.frame import FrameSpan, scan_frames
 from lucid.ports.recording import SealJob
-from lucid.recording.journal import open_segment
+from lucid.recording.journal import promised_bytes, read_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,45 @@ def pack_segment(
 ) -> PackedSegment:
     """Open a segment's file and compress its frames. Raises Corrupted when its records do not open, or what
     they hold is not whole frames."""
-    opened = open_segment(data_key, session, number, segment)
-    frames, complete = b"".join(opened.frames), opened.closed is not None
-    del opened
+    promised = promised_bytes(segment)
+    packer = _Packer(promised, zstd_level)
     try:
-        span = scan_frames(frames)
+        closed, _ = read_segment(data_key, session, number, segment, packer.add)
+        if packer.length != promised:  # cut by a crash: zstd must be told the length that is left
+            packer = _Packer(packer.length, zstd_level)
+            read_segment(data_key, session, number, segment, packer.add)
     except InvalidInput as error:
         raise Corrupted(f"segment {number}: {error.detail}") from None
-    return PackedSegment(span, len(frames), zstandard.ZstdCompressor(level=zstd_level).compress(frames), complete)
+    return PackedSegment(packer.span, packer.length, packer.finish(), closed is not None)
+
+
+class _Packer:
+    """Compresses the frames of one record after the other, while they are in the processor's cache: `size` bytes in
+    all. A record holds whole frames."""
+
+    def __init__(self, size: int, zstd_level: int) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=zstd_level).compressobj(size=size)
+        self._parts: list[bytes] = []
+        self.length = 0
+        self.span = FrameSpan(0, 0, 0)
+
+    def add(self, frames: bytes) -> None:
+        """Raises InvalidInput when these are not whole frames, or time goes back."""
+        self.span = _followed(self.span, scan_frames(frames))
+        self.length += len(frames)
+        self._parts.append(self._zstd.compress(frames))
+
+    def finish(self) -> bytes:
+        return b"".join([*self._parts, self._zstd.flush()])
+
+
+def _followed(span: FrameSpan, after: FrameSpan) -> FrameSpan:
+    """The span of both. Raises InvalidInput when time goes back in between."""
+    if span.count == 0 or after.count == 0:
+        return after if span.count == 0 else span
+    if after.first_us < span.last_us:
+        raise InvalidInput("frames: time goes back")
+    return FrameSpan(span.count + after.count, span.first_us, after.last_us)
 
 
 def seal_packed(job: SealJob, data_key: bytes, packed: PackedSegment) -> SealedChunk | None:
