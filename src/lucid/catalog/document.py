@@ -15,7 +15,7 @@ def _default(settings: type[Settings], name: str) -> str:
     if field.default_factory is not None:
         return "XDG folder"
     value = field.default.reveal() if isinstance(field.default, Secret) else field.default
-    return f"`{value}`" if value not in ("", ()) else "empty"
+    return f"`{value}`" if value not in (None, "", ()) else "empty"
 
 
 def settings_rows(settings: type[Settings]) -> Iterator[str]:
