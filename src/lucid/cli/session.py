@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from lucid.base.clock import SystemClock
 from lucid.base.errors import LucidError, NotFound
 from lucid.base.ids import SessionId
 from lucid.cli.console import (
@@ -183,6 +184,7 @@ def verify(session: SessionArgument, json: JsonOption = False) -> None:
             recording=paths.chunks,
             identity=identity if identity.exists() else None,
             log=data_dir().of("block-manager"),
+            now=SystemClock().now(),
             json=json,
         )
 
