@@ -1,4 +1,4 @@
-"""When frames are handed on: all sessions at the same moments, no frame later than the interval."""
+"""When frames are handed on: sessions at the same few moments, no frame later than the interval."""
 
 import asyncio
 import itertools
@@ -37,19 +37,20 @@ def tee(recorder: _Recorder, session: str = "s", **settings: Any) -> Tee:
 
 async def test_sessions_hand_on_at_the_same_moments() -> None:
     recorder = _Recorder()
-    tees = [tee(recorder, str(number)) for number in range(5)]
+    tees = [tee(recorder, str(number)) for number in range(6)]
     runs = [asyncio.create_task(each.run()) for each in tees]
     loop = asyncio.get_running_loop()
-    await asyncio.sleep(0.15 - loop.time() % 0.15 + 0.02)  # behind one moment, far from the next
+    await asyncio.sleep(0.075 - loop.time() % 0.075 + 0.01)  # behind one moment, far from the next
     added = loop.time()
     for each in tees:
         each.add(Direction.SERVER_TO_CLIENT, b"x")
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.15)
-    moments = [at for at, _, frames in recorder.calls if frames]
-    assert len(moments) == 5
-    assert max(moments) - min(moments) < 0.01
-    assert max(moments) - added < 0.16
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.17)
+    moments = sorted(at for at, _, frames in recorder.calls if frames)
+    assert len(moments) == 6
+    for together in (moments[:3], moments[3:]):
+        assert together[-1] - together[0] < 0.01
+    assert moments[-1] - added < 0.18
     for each in tees:
         each.finish()
     await asyncio.gather(*runs)
