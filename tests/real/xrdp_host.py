@@ -16,6 +16,8 @@ SESMAN_PORT = 3350
 """xrdp 0.9 finds its session manager through /etc/xrdp/sesman.ini alone. Where a mount namespace of our own can
 be had, both see our file there; otherwise this port of Debian's is used, by one test run at a time."""
 
+SESMAN_SOCKETS = ("/run/xrdp/sesman.socket", "/run/xrdp/sockdir/sesman.socket")
+
 PRIVATE_SETTINGS = ("unshare", "--mount", "--propagation", "private")
 IN_PRIVATE = (*PRIVATE_SETTINGS, "sh", "-c", 'mount --bind "$0" /etc/xrdp/sesman.ini && exec "$@"')
 
@@ -59,6 +61,16 @@ def listening(port: int) -> bool:
             socket.create_connection((address, port), timeout=1).close()
             return True
     return False
+
+
+def sesman_listens(port: int) -> bool:
+    """Whether sesman accepts: on TCP up to xrdp 0.9, on a Unix socket from 0.10 on, whatever port is configured."""
+    for path in SESMAN_SOCKETS:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1)
+            probe.connect(path)
+            return True
+    return listening(port)
 
 
 @contextlib.contextmanager
@@ -148,10 +160,10 @@ def running_xrdp(folder: Path, startup: str = STARTUP) -> Iterator[XrdpHost]:
             lock = stack.enter_context((sockets / "lucid-tests.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         username, password = stack.enter_context(throw_away_user(startup))
-        if private or not listening(SESMAN_PORT):
+        if private or not sesman_listens(SESMAN_PORT):
             sesman = [*prefix, "xrdp-sesman", "-n", "-c", str(folder / "sesman.ini")]
             stack.enter_context(child(sesman, folder / "sesman.out"))
-            wait_for(lambda: listening(sesman_port), "sesman listens")
+            wait_for(lambda: sesman_listens(sesman_port), "sesman listens")
         xrdp = [*prefix, "xrdp", "-n", "-c", str(folder / "xrdp.ini")]
         stack.enter_context(child(xrdp, folder / "xrdp.out"))
         wait_for(lambda: listening(port), "xrdp listens")
