@@ -7,12 +7,13 @@ from lucid.access.passwords import Passwords, random_password
 from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, NotFound, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
+from lucid.model.permission import Role
 from lucid.ports.access import Account
 from lucid.ports.stores import Documents, Stored
 
 ACCOUNTS = "accounts"
 ADMINISTRATOR = "admin"
-ROLE_ADMIN = "admin"
+ROLE_ADMIN: Role = "admin"
 
 _log = structlog.get_logger()
 
@@ -55,11 +56,28 @@ class AccountBook:
         _log.info("administrator created", account=account.name)
         return password
 
+    async def reset_password(self, *, name: str) -> Secret:
+        password = random_password()
+        body = {"password_hash": await self._passwords.hash(password)}
+        found = await self._documents.get(ACCOUNTS, name)
+        await self._documents.replace(ACCOUNTS, name, found.body | body, version=found.version)
+        _log.info("password reset", account=name)
+        return password
+
+    async def get(self, *, name: str) -> Account:
+        return _account(await self._documents.get(ACCOUNTS, name))
+
+    async def check_second_factor(self, *, name: str, code: Secret) -> None:
+        raise Unauthenticated("no second factor is set up")
+
     async def _find(self, name: str) -> Stored | None:
         try:
             return await self._documents.get(ACCOUNTS, name)
         except NotFound:
             return None
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> list[Account]:
+        return [_account(found) for found in await self._documents.find(ACCOUNTS, after=after, limit=limit)]
 
     async def _renew_hash(self, found: Stored, password: Secret) -> None:
         """Hash again when the recommended cost has risen since."""

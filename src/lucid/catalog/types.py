@@ -62,8 +62,8 @@ class Service:
     """One service. `entry` is `module:function` of its create(). `needs` and `provides` are ports; stores are
     needed by their port. `port` is the HTTP port inside its container, `embedded_port` one that is unique
     when all services share a host; `listens` are further ports by the settings field that holds them.
-    `embedded` overrides settings when everything runs in one process. `public_routes`: its own routes are
-    served without a token."""
+    `embedded` overrides settings when everything runs in one process. `api` are the prefixes of the public API, below
+    /api/v1, that are this service's. `public_routes`: its own routes are served without a token."""
 
     name: str
     summary: str
@@ -77,6 +77,7 @@ class Service:
     keys: Mapping[str, Private | Public] = field(default_factory=dict)
     listens: Mapping[str, int] = field(default_factory=dict)
     embedded: Mapping[str, int | str] = field(default_factory=dict)
+    api: tuple[str, ...] = ()
     public_routes: bool = False
     volumes: tuple[str, ...] = ("data",)
     networks: tuple[str, ...] = (PI_NETWORK,)

@@ -6,6 +6,7 @@ from lucid.base.clock import Time
 from lucid.base.ids import Name
 from lucid.base.secret import Secret
 from lucid.base.value import Value
+from lucid.model.permission import Role
 from lucid.model.policy import Policy
 
 
@@ -17,13 +18,28 @@ class HostCredentials(Value):
     domain: str = Field(default="", max_length=256)
 
 
+class HostAccess(Value):
+    """Who may connect to a host through the API, and how: the named users and the holders of the roles, each with at
+    most what `policy` allows; `approval`: another person has to agree to each session; `second_factor`: a fresh one
+    has to be shown for each session. The operator of the installation stands above it."""
+
+    users: tuple[Name, ...] = ()
+    roles: tuple[Role, ...] = ("admin",)
+    policy: Policy = Policy()
+    approval: bool = False
+    second_factor: bool = False
+
+
 class Host(Value):
-    """A desktop host. `fingerprint` pins its TLS certificate (SHA-256, hex); empty: the first one seen is pinned."""
+    """A desktop host. `fingerprint` pins its TLS certificate (SHA-256, hex); empty: the first one seen is pinned.
+    `pool` names the group whose least loaded host is taken by who asks for the pool."""
 
     name: Name
     address: str = Field(max_length=253, pattern=r"^[0-9A-Za-z._:%-]+$", description="DNS name or IP address")
     port: int = Field(default=3389, ge=1, le=65_535)
     fingerprint: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    access: HostAccess = HostAccess()
+    pool: Name | None = None
     added: Time
 
 

@@ -1,6 +1,7 @@
-"""Who may connect where: tickets, accounts, hosts, and the gateway's own address."""
+"""Who may do what and connect where: accounts, tokens, audit, tickets, approvals, hosts, the gateway's own address."""
 
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -8,8 +9,10 @@ from lucid.base.clock import Time
 from lucid.base.ids import Name, SessionId
 from lucid.base.secret import Secret
 from lucid.base.value import Value
-from lucid.model.host import Grant, Host, HostCredentials, Ticket
+from lucid.model.host import Grant, Host, HostAccess, HostCredentials, Ticket
+from lucid.model.permission import Role
 from lucid.model.policy import Policy
+from lucid.model.principal import Principal
 
 
 class Tickets(Protocol):
@@ -25,23 +28,149 @@ class Tickets(Protocol):
 
 
 class Account(Value):
-    """A person who may use the platform."""
+    """A person who may use the platform. `second_factors` are those that are set up."""
 
     name: Name
-    role: str
+    role: Role
     created: Time
+    locked: bool = False
+    second_factors: tuple[Literal["totp", "passkey"], ...] = ()
 
 
 class Accounts(Protocol):
     """Accounts and passwords. Offered by lucid-auth-service."""
 
     async def authenticate(self, *, name: Name, password: Secret) -> Account:
-        """Raises Unauthenticated, without saying whether name or password was wrong, and TooManyRequests after
-        repeated failures for the name."""
+        """Raises Unauthenticated, without saying whether name or password was wrong or the account is locked, and
+        TooManyRequests after repeated failures for the name. A second factor is not asked for here."""
         ...
 
     async def create_administrator(self) -> Secret | None:
         """On the first call ever, create the account `admin` and return its password; None afterwards."""
+        ...
+
+    async def reset_password(self, *, name: Name) -> Secret:
+        """For the operator: a new random password, which ends all logins and removes the second factors. Raises
+        NotFound."""
+        ...
+
+    async def get(self, *, name: Name) -> Account:
+        """Raises NotFound."""
+        ...
+
+    async def list(self, *, after: Name | None = None, limit: int = 100) -> list[Account]:
+        """Accounts by name."""
+        ...
+
+    async def check_second_factor(self, *, name: Name, code: Secret) -> None:
+        """A fresh TOTP or recovery code, each good once. Raises Unauthenticated, TooManyRequests."""
+        ...
+
+
+class Revocation(Value):
+    """Access tokens that end before their time: those of a login, or of a user, made until `time`."""
+
+    user: Name
+    session: str = Field(default="", description="the login; empty: all of the user's")
+    time: Time
+
+
+class Tokens(Protocol):
+    """What the api-gateway checks requests with. Offered by lucid-auth-service."""
+
+    async def keys(self) -> dict[str, Any]:
+        """The JWKS (RFC 7517) of the keys that an access token may be signed with: the current, the next, and those
+        whose tokens have not all expired."""
+        ...
+
+    async def principal(self, *, token: Secret) -> Principal:
+        """Who shows a personal API token. Raises Unauthenticated when it is unknown, revoked or expired."""
+        ...
+
+    async def revocations(self) -> list[Revocation]:
+        """Those that still matter. New ones are also published on the bus under the topic `REVOKED`."""
+        ...
+
+
+REVOKED = "access.revoked"
+"""Topic of the bus: each event's body is a Revocation."""
+
+
+class Outcome(StrEnum):
+    """How an act ended."""
+
+    DONE = "done"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+class AuditEvent(Value):
+    """One act of a person or service. `act` is `thing.verb`, as in log entries (`account.created`); `subject` what it
+    was done to, without secrets; `accountable` acts are anchored in the log as well."""
+
+    id: str = Field(max_length=36, description="UUID version 7")
+    time: Time
+    actor: Name
+    act: str = Field(pattern=r"^[a-z]+\.[a-z-]+$", max_length=40)
+    subject: dict[str, str] = Field(default_factory=dict)
+    outcome: Outcome = Outcome.DONE
+    address: str = Field(default="", max_length=64, description="of the client, where it is known")
+    request: str = Field(default="", max_length=64, description="request id")
+    accountable: bool = False
+
+
+class Audit(Protocol):
+    """The audit trail. Offered by lucid-auth-service."""
+
+    async def record(self, *, event: AuditEvent) -> None:
+        """Durable when it returns; the same id again is no error. An accountable act is anchored in the background
+        and repeated until the log has it."""
+        ...
+
+    async def events(
+        self, *, after: str | None = None, newest_first: bool = False, limit: int = 100
+    ) -> list[AuditEvent]:
+        """Events in the order of their ids, behind the id `after`."""
+        ...
+
+
+class ApprovalState(StrEnum):
+    """Forward only, from pending to one of the others, and from approved to used."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    USED = "used"
+
+
+class Approval(Value):
+    """A request to connect that another person decides."""
+
+    id: str = Field(max_length=36, description="UUID version 7")
+    user: Name
+    host: Name
+    policy: Policy
+    reason: str = Field(default="", max_length=500)
+    state: ApprovalState = ApprovalState.PENDING
+    requested: Time
+    expires: Time
+    decided_by: Name | None = None
+
+
+class Approvals(Protocol):
+    """Just-in-time approval of connections. Offered by lucid-auth-service, whose API people decide with."""
+
+    async def request(self, *, user: Name, host: Name, policy: Policy, reason: str) -> Approval:
+        """Ask for approval. The same pending request again returns the first."""
+        ...
+
+    async def get(self, *, id: str) -> Approval:
+        """Raises NotFound."""
+        ...
+
+    async def use(self, *, id: str, user: Name, host: Name, policy: Policy) -> None:
+        """Use an approval up, once. Raises Forbidden unless it is approved, unexpired, unused and for exactly this."""
         ...
 
 
@@ -60,6 +189,10 @@ class Hosts(Protocol):
 
     async def remove(self, *, name: Name) -> None:
         """Raises NotFound."""
+        ...
+
+    async def change_access(self, *, name: Name, access: HostAccess, pool: Name | None = None) -> Host:
+        """Say anew who may connect, and the pool. Raises NotFound."""
         ...
 
     async def credentials(self, *, host: Host) -> HostCredentials:
@@ -90,6 +223,8 @@ class LiveSession(Value):
     host_bytes: int
     idle_s: float
     elapsed_s: float
+    client_rtt_ms: float | None = Field(default=None, description="round trip to the client, as TCP measures it")
+    host_rtt_ms: float | None = Field(default=None, description="round trip to the host, as TCP measures it")
     client: str = Field(description="address of the client")
 
 

@@ -18,11 +18,12 @@ async def _nothing() -> None:
 @dataclass(frozen=True)
 class App:
     """A built service. `provides` maps each offered port to its implementation; the runtime hosts it under
-    /rpc. `routes` are further HTTP routes, served without authentication only if listed in the catalog as
-    public. `start` returns when the service works; `stop` when nothing of it runs any more. `checks` are
-    readiness checks: they return or raise."""
+    /rpc. `api` are the public API's routes (lucid.ports.api), reached through the api-gateway; `routes` are further
+    HTTP routes, served without authentication only if listed in the catalog as public. `start` returns when the
+    service works; `stop` when nothing of it runs any more. `checks` are readiness checks: they return or raise."""
 
     provides: Mapping[type, object] = field(default_factory=dict)
+    api: APIRouter | None = None
     routes: APIRouter | None = None
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lucid.base.errors import Conflict, InvalidInput, LucidError, NotFound
 from lucid.base.tasks import Tasks
 from lucid.model.canonical import first_problem
-from lucid.model.host import Host, HostCredentials
+from lucid.model.host import Host, HostAccess, HostCredentials
 from lucid.ports.log import Anchoring
 from lucid.ports.stores import Documents, Json, Stored
 from lucid.services.rdp_server_manager.seal import CredentialSeal
@@ -78,6 +78,18 @@ class HostManager:
         except LucidError:
             await self._mark(marked, ACTIVE)
             raise
+
+    async def change_access(self, *, name: str, access: HostAccess, pool: str | None = None) -> Host:
+        while True:
+            found = await self._active(name)
+            changed = _host(found).model_copy(update={"access": access, "pool": pool})
+            try:
+                body = found.body | {"host": changed.model_dump(mode="json")}
+                await self._documents.replace(HOSTS, name, body, version=found.version)
+            except Conflict:
+                continue  # changed since it was read: look again
+            _log.info("access changed", host=name)
+            return changed
 
     async def credentials(self, *, host: Host) -> HostCredentials:
         found = await self._active(host.name)
