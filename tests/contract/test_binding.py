@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import httpx
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
 from pydantic import Field
 from structlog.testing import capture_logs
 
@@ -25,13 +25,14 @@ from lucid.base.errors import (
 from lucid.base.secret import Secret
 from lucid.base.value import Value
 from lucid.drivers.http import client
-from lucid.drivers.http.client import connect
+from lucid.drivers.http.client import at, connect
 from lucid.runtime import rpc
-from lucid.runtime.auth import require_token
 from lucid.runtime.problems import install_problem_handlers
 from lucid.runtime.rpc import rpc_router
+from tests import guards
 
-TOKEN = Secret("test-token")
+POST_OFFICE = guards.service("post-office")
+CLERK = guards.CallerOf("clerk")
 
 
 class Parcel(Value):
@@ -101,7 +102,7 @@ class PostOffice:
 def application(office: PostOffice) -> FastAPI:
     api = FastAPI()
     install_problem_handlers(api)
-    api.include_router(rpc_router({Post: office}), dependencies=[Depends(require_token(TOKEN))])
+    api.include_router(rpc_router({Post: office}, guards.guard(POST_OFFICE, CLERK, needs=Post).rpc))
     return api
 
 
@@ -138,8 +139,8 @@ async def post(request: pytest.FixtureRequest, office: PostOffice) -> AsyncItera
         yield remote(url, http=http)
 
 
-def remote(url: str, token: Secret = TOKEN, http: httpx.AsyncClient | None = None) -> Post:
-    return cast(Post, connect(cast(Any, Post), url, token, http=http))
+def remote(url: str, caller: guards.CallerOf = CLERK, http: httpx.AsyncClient | None = None) -> Post:
+    return cast(Post, connect(cast(Any, Post), at(url), lambda: caller.token("post-office"), http=http))
 
 
 async def test_values_and_secrets_arrive_as_they_are(post: Post, office: PostOffice) -> None:
@@ -229,18 +230,12 @@ async def test_a_service_without_the_port_is_unavailable() -> None:
             await remote(url, http=http).names()
 
 
-@pytest.mark.parametrize("token", ["wrong", "test-tokem", "test-token2"])
-async def test_another_token_is_refused(url: str, token: str) -> None:
+async def test_a_caller_whose_key_is_not_known_is_refused(url: str) -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(Unauthenticated):
-            await remote(url, Secret(token), http).names()
+            await remote(url, guards.CallerOf("clerk"), http).names()
         answer = await http.post(f"{url}/rpc/Post/names")
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-
-
-def test_an_empty_token_is_no_token() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        require_token(Secret(""))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +250,7 @@ def test_an_empty_token_is_no_token() -> None:
     ],
 )
 async def test_wrong_arguments_name_the_field(url: str, content: bytes, field: str | None) -> None:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN.reveal()}"}) as http:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {CLERK.token('post-office').reveal()}"}) as http:
         answer = await http.post(f"{url}/rpc/Post/send", content=content)
     problem = answer.json()
     assert answer.status_code == 400
@@ -272,7 +267,7 @@ async def test_wrong_arguments_are_not_even_sent() -> None:
 
 
 async def test_retry_after_is_a_header_too(url: str) -> None:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN.reveal()}"}) as http:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {CLERK.token('post-office').reveal()}"}) as http:
         answer = await http.post(f"{url}/rpc/Post/fail", json={"slug": TooManyRequests.slug})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
 

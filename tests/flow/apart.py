@@ -13,10 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from lucid.catalog.keys import SERVICE_TOKEN
 from lucid.catalog.services import SERVICES
 from lucid.drivers.redis.valkey import Valkey
-from lucid.runtime.client import RemotePlatform
+from lucid.runtime.client import RemotePlatform, fixed
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 
@@ -91,7 +90,7 @@ class Services:
 
     @contextlib.asynccontextmanager
     async def platform(self) -> AsyncIterator[RemotePlatform]:
-        async with RemotePlatform(self.urls, Keyring.open(self.data.keys).private(SERVICE_TOKEN)) as remote:
+        async with RemotePlatform(fixed(self.urls), Keyring.open(self.data.keys)) as remote:
             yield remote
 
 

@@ -19,7 +19,7 @@ def test_keys_are_the_same_at_the_second_start(tmp_path: Path) -> None:
 
 def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     Keyring.open(tmp_path)
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()}
     assert modes == {0o600}
 
 

@@ -1,20 +1,23 @@
 """One service alone: how it is found, what it needs, who else may run, and that it answers over HTTP."""
 
+import functools
 from pathlib import Path
 
 import httpx
 import pytest
 
-from lucid.base.errors import Conflict, InvalidInput, Unauthenticated
-from lucid.base.secret import Secret
-from lucid.catalog.keys import SERVICE_TOKEN
-from lucid.drivers.http.client import connect
+from lucid.base.clock import SystemClock
+from lucid.base.errors import Conflict, Forbidden, InvalidInput
+from lucid.catalog.keys import OPERATOR
+from lucid.crypto.identity import ServiceSigner
+from lucid.drivers.http.client import at, connect
 from lucid.model.canonical import digest_of
 from lucid.ports.log import DataChain
 from lucid.runtime.keyring import Keyring
+from lucid.runtime.mesh import fixed_address
 from lucid.runtime.paths import DataDir
 from lucid.runtime.platform import Platform
-from lucid.runtime.serve import serve_one, service_named, url_of
+from lucid.runtime.serve import serve_one, service_named
 from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.wiring import embedded_settings
 
@@ -24,16 +27,17 @@ def settings(tmp_path: Path) -> RuntimeSettings:
     return RuntimeSettings.load(data_dir=tmp_path / "data", http_port=0)
 
 
-async def test_it_offers_its_ports_to_those_with_the_token(settings: RuntimeSettings) -> None:
+async def test_it_offers_its_ports_to_those_who_need_them(settings: RuntimeSettings) -> None:
     async with serve_one("data-chain", settings) as server:
-        token = Keyring.open(DataDir(settings.data_dir).keys).private(SERVICE_TOKEN)
-        for shown in (token, Secret("another")):
-            bodies = connect(DataChain, server.url, shown)
+        keyring = Keyring.open(DataDir(settings.data_dir).keys)
+        for caller, refusal in (("session-anchoring", None), (OPERATOR, None), ("session-recorder", Forbidden)):
+            signer = ServiceSigner(caller, keyring.identity(caller), SystemClock())
+            bodies = connect(DataChain, at(server.url), functools.partial(signer.token, "data-chain"))
             try:
-                if shown is token:
+                if refusal is None:
                     assert await bodies.put(body=b"body") == digest_of(b"body")
                 else:
-                    with pytest.raises(Unauthenticated):
+                    with pytest.raises(refusal):
                         await bodies.put(body=b"body")
             finally:
                 await bodies.aclose()  # type: ignore[attr-defined]
@@ -71,9 +75,9 @@ async def test_one_of_a_kind_on_a_data_folder(settings: RuntimeSettings) -> None
 
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = service_named("session-recorder")
-    assert url_of(recorder) == f"http://127.0.0.1:{recorder.embedded_port}"
+    assert fixed_address(recorder) is None
     monkeypatch.setenv("LUCID_URL_SESSION_RECORDER", "http://recorder:8084")
-    assert url_of(recorder) == "http://recorder:8084"
+    assert fixed_address(recorder) == "http://recorder:8084"
 
 
 def test_the_environment_wins_over_built_in_ports(monkeypatch: pytest.MonkeyPatch) -> None:

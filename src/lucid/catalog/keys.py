@@ -14,6 +14,15 @@ OWNER_IDENTITY = Key(
 )
 LOG_KEY = Key("log-key", "log-key", "signs the log; whoever has it can sign another log of the same name")
 HOST_SEAL_KEY = Key("host-seal-key", "aead-key", "opens the stored passwords of the desktop hosts")
-SERVICE_TOKEN = Key("service-token", "token", "services show it to each other, and the command line to services")
+METRICS_TOKEN = Key("metrics-token", "token", "reads /metrics of every service, as Prometheus does; nothing else")
+MESH_TOKEN = Key("mesh-token", "token", "registers services and reads and writes the mesh's key-value store")
 
-KEYS = (PLATFORM_IDENTITY, OWNER_IDENTITY, LOG_KEY, HOST_SEAL_KEY, SERVICE_TOKEN)
+OPERATOR = "lucid-cli"
+"""The identity that the command line calls services with; whoever has its key may do everything."""
+
+KEYS = (PLATFORM_IDENTITY, OWNER_IDENTITY, LOG_KEY, HOST_SEAL_KEY, METRICS_TOKEN, MESH_TOKEN)
+
+
+def identity_key(caller: str) -> Key:
+    """The key of a service, or of the operator, by which others know who calls them."""
+    return Key(f"identities/{caller}", "identity-key", f"signs the calls of {caller}; whoever has it can act as that")

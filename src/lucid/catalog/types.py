@@ -8,7 +8,7 @@ from lucid.base.settings import Settings
 
 PI_NETWORK = "lucid-pi-network"
 
-KeyKind = Literal["age-identity", "log-key", "aead-key", "token"]
+KeyKind = Literal["age-identity", "log-key", "aead-key", "token", "identity-key"]
 
 
 @dataclass(frozen=True)

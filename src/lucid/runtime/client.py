@@ -1,54 +1,82 @@
 """Ports of a platform that runs in another process, for the command line."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self, TypeVar
 
 import psutil
 
+from lucid.base.clock import SystemClock
 from lucid.base.errors import Unavailable
-from lucid.base.secret import Secret
-from lucid.catalog.keys import SERVICE_TOKEN
+from lucid.catalog.keys import OPERATOR
 from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Service
-from lucid.drivers.http.client import connect, new_http
+from lucid.crypto.identity import ServiceSigner
+from lucid.drivers.http.client import Where, at, connect, new_http
 from lucid.runtime.keyring import Keyring
+from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
+from lucid.runtime.registry import registry_of
+from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.wiring import provider_of
 
 P = TypeVar("P")
 
 
 class RemotePlatform:
-    """Binds ports to a running platform by the addresses in its run file. Async context manager."""
+    """Binds ports to a running platform, as its operator. `where` finds a service. Async context manager."""
 
     def __init__(
-        self, urls: Mapping[str, str], token: Secret, *, pid: int = 0, services: Sequence[Service] = SERVICES
+        self,
+        where: Callable[[Service], Where],
+        keyring: Keyring,
+        *,
+        pid: int = 0,
+        services: Sequence[Service] = SERVICES,
     ) -> None:
-        self.urls = urls
         self.pid = pid
-        self._token = token
+        self._where = where
+        self._signer = ServiceSigner(OPERATOR, keyring.identity(OPERATOR), SystemClock())
         self._services = services
         self._http = new_http()
+        self._stack = contextlib.AsyncExitStack()
 
     @classmethod
     def of(cls, data: DataDir) -> Self:
-        """The platform that runs on this data folder. Raises Unavailable when none does."""
+        """The platform that runs on this data folder: one process by the addresses in its run file, or with
+        LUCID_CONSUL_URL services apart. Raises Unavailable when none does."""
+        settings = RuntimeSettings.load(data_dir=data.root)
+        if settings.consul_url:
+            keyring = Keyring.open(data.keys)
+            mesh = Mesh(registry_of(settings, keyring), ttl_s=settings.mesh_ttl_s)
+            platform = cls(mesh.where, keyring)
+            platform._stack.push_async_callback(mesh.leave)
+            return platform
         try:
             state = json.loads(data.run_file.read_text())
         except FileNotFoundError:
-            raise Unavailable(f"no platform runs on {data.root}: start one with `lucid up`") from None
+            raise Unavailable(
+                f"no platform runs on {data.root}: start one with `lucid up`, or name that of separate services with "
+                "LUCID_CONSUL_URL"
+            ) from None
         if not psutil.pid_exists(state["pid"]):
             raise Unavailable(f"the platform on {data.root} has ended unexpectedly: start it again with `lucid up`")
-        return cls(state["urls"], Keyring.open(data.keys).private(SERVICE_TOKEN), pid=state["pid"])
+        return cls(fixed(state["urls"]), Keyring.open(data.keys), pid=state["pid"])
 
     def port(self, port: type[P]) -> P:
-        """`port`, spoken over HTTP. Raises LookupError when the platform does not run that service."""
+        """`port`, spoken over HTTP. Raises LookupError when nothing in the catalog provides it."""
         service = provider_of(port, self._services)
-        return connect(port, self.urls[service.name], self._token, http=self._http)
+        return connect(port, self._where(service), lambda: self._signer.token(service.name), http=self._http)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
+        await self._stack.aclose()
+
+
+def fixed(urls: Mapping[str, str]) -> Callable[[Service], Where]:
+    """Services that stay where they are. Raises LookupError for one that is not there."""
+    return lambda service: at(urls[service.name])

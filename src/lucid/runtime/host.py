@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
 
 from lucid.base.errors import InvalidInput
-from lucid.base.secret import Secret
 from lucid.catalog.types import Service
 from lucid.ports.service import App
-from lucid.runtime.auth import require_token
+from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.metrics import measure, metrics_page
+from lucid.runtime.openapi import service_document
 from lucid.runtime.problems import install_problem_handlers
 from lucid.runtime.rpc import rpc_router
 
@@ -42,18 +43,25 @@ def _status_routes(service: Service, app: App) -> APIRouter:
     return router
 
 
-def http_app(service: Service, app: App, token: Secret) -> FastAPI:
-    """The ASGI application of a service. Only health, readiness and public routes answer without the token."""
+def http_app(service: Service, app: App, guard: ServiceGuard) -> FastAPI:
+    """The ASGI application of a service. Only health, readiness and public routes answer to everybody."""
     api = FastAPI(title=service.name, description=service.summary, docs_url=None, redoc_url=None, openapi_url=None)
     install_problem_handlers(api)
     api.middleware("http")(measure(service.name))
-    guarded = [Depends(require_token(token))]
     api.include_router(_status_routes(service, app))
-    api.include_router(rpc_router(app.provides), dependencies=guarded)
-    if app.routes is not None:
-        api.include_router(app.routes, dependencies=[] if service.public_routes else guarded)
+    api.include_router(rpc_router(app.provides, guard.rpc))
+    if app.api is not None:
+        document = service_document(service, app.api)
+        api.include_router(app.api, dependencies=[Depends(guard.api)])
 
-    @api.get("/metrics", dependencies=guarded)
+        @api.get("/openapi.json", dependencies=[Depends(guard.service)])
+        async def openapi() -> JSONResponse:
+            return JSONResponse(document)
+
+    if app.routes is not None:
+        api.include_router(app.routes, dependencies=[] if service.public_routes else [Depends(guard.service)])
+
+    @api.get("/metrics", dependencies=[Depends(guard.metrics)])
     async def metrics() -> Response:
         return metrics_page()
 
@@ -63,7 +71,7 @@ def http_app(service: Service, app: App, token: Secret) -> FastAPI:
 class HttpServer(uvicorn.Server):
     """A uvicorn server that leaves signals to the platform and says when it listens."""
 
-    def __init__(self, api: FastAPI, host: str, port: int) -> None:
+    def __init__(self, api: ASGIApp, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         )

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from lucid.base.errors import Corrupted, NotFound
 from lucid.base.secret import Secret
-from lucid.catalog.keys import KEYS
+from lucid.catalog.keys import KEYS, OPERATOR, identity_key
+from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Key, KeyKind
 from lucid.crypto.age import new_identity, recipient_of
+from lucid.crypto.jwt import TokenKey, public_jwk, public_of
 from lucid.crypto.note import SignerKey
+
+CALLERS = (*(service.name for service in SERVICES), OPERATOR)
 
 
 def _create(kind: KeyKind) -> Secret:
@@ -24,6 +30,8 @@ def _create(kind: KeyKind) -> Secret:
             return Secret(secrets.token_hex(32))
         case "token":
             return Secret(secrets.token_urlsafe(32))
+        case "identity-key":
+            return TokenKey.generate().format()
 
 
 def _public(kind: KeyKind, secret: Secret) -> str | None:
@@ -32,6 +40,8 @@ def _public(kind: KeyKind, secret: Secret) -> str | None:
             return recipient_of(secret)
         case "log-key":
             return SignerKey.parse(secret).verifier.format()
+        case "identity-key":
+            return str(public_jwk(TokenKey.parse(secret).private.public_key())["x"])
         case _:
             return None
 
@@ -56,7 +66,8 @@ class Keyring:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Read the keys, creating those that are missing. Raises Corrupted for a malformed key file."""
-        return cls(folder, {key.name: _read_or_create(folder, key) for key in KEYS})
+        keys = (*KEYS, *(identity_key(caller) for caller in CALLERS))
+        return cls(folder, {key.name: _read_or_create(folder, key) for key in keys})
 
     def private(self, key: Key) -> Secret:
         """Raises NotFound when the private half was taken away."""
@@ -70,9 +81,19 @@ class Keyring:
             raise LookupError(f"a key of kind {key.kind} has no public half")
         return public
 
+    def identity(self, caller: str) -> TokenKey:
+        """What `caller`, a service or the operator, signs its calls with. Raises NotFound when it was taken away."""
+        return TokenKey.parse(self.private(identity_key(caller)))
+
+    def peers(self) -> dict[str, Ed25519PublicKey]:
+        """The public keys of all callers by name."""
+        halves = {caller: self.public(identity_key(caller)) for caller in CALLERS}
+        return {caller: public_of({"kty": "OKP", "crv": "Ed25519", "x": x}) for caller, x in halves.items()}
+
 
 def _read_or_create(folder: Path, key: Key) -> _Pair:
     path, public_path = folder / key.name, folder / f"{key.name}.pub"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     if public_path.exists() and not path.exists():
         return _Pair(None, _one_line(public_path))
     if not path.exists():

@@ -8,16 +8,21 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from lucid.base.clock import Clock
+from lucid.base.clock import Clock, SystemClock
 from lucid.base.secret import Secret
-from lucid.catalog.keys import SERVICE_TOKEN
+from lucid.catalog.keys import METRICS_TOKEN
 from lucid.catalog.services import SERVICES
 from lucid.catalog.stores import STORES
 from lucid.catalog.types import Service
+from lucid.crypto.identity import ServiceVerifier
 from lucid.ports.access import Accounts
+from lucid.ports.registry import Registry
+from lucid.ports.service import App
+from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.host import HttpServer, http_app
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.locks import own_installation
+from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.stores import StoreConnections
@@ -88,7 +93,6 @@ class Platform:
         self._stack.enter_context(own_installation(self.data))
         keyring = Keyring.open(self.data.keys)
         stores = await self._stack.enter_async_context(StoreConnections(self.settings, self.data, STORES))
-        token = keyring.private(SERVICE_TOKEN)
 
         async def bind(need: type) -> Any:
             if need in self._directory.objects:
@@ -97,9 +101,10 @@ class Platform:
 
         for service in start_order(self._services, STORES):
             overrides = self._settings_of(service)
-            built = await build(service, bind, keyring, self.data, overrides, self._clock)
+            built = await build(service, bind, keyring, self.data, overrides, self._clock, self._services)
             self._stack.push_async_callback(built.release)
-            await self._host(service, built.app, token)
+            await self._host(service, built.app, keyring)
+        await self._join_mesh()
         if Accounts in self._directory.objects:
             self.administrator_password = await self.port(Accounts).create_administrator()
         self._announce()
@@ -110,9 +115,11 @@ class Platform:
             embedded.update(dict.fromkeys(service.listens, 0))
         return {**embedded, **self._overrides.get(service.name, {})}
 
-    async def _host(self, service: Service, app: Any, token: Secret) -> None:
+    async def _host(self, service: Service, app: App, keyring: Keyring) -> None:
         port = 0 if self._ephemeral or self.settings.http_port == 0 else service.embedded_port
-        server = HttpServer(http_app(service, app, token), self.settings.http_host, port)
+        verifier = ServiceVerifier(service.name, keyring.peers(), self._clock or SystemClock())
+        guard = ServiceGuard(service, verifier, self._services, keyring.private(METRICS_TOKEN))
+        server = HttpServer(http_app(service, app, guard), self.settings.http_host, port)
         self._servers.append(server)
         self._stack.push_async_callback(server.stop_serving)
         self._stack.push_async_callback(app.stop)
@@ -121,6 +128,14 @@ class Platform:
         self._directory.add(app)
         self.urls[service.name] = server.url
         _log.debug("service started", service=service.name, url=server.url)
+
+    async def _join_mesh(self) -> None:
+        """Register what runs here, where the catalog has a registry."""
+        if Registry in self._directory.objects:
+            registry = self._directory.objects[Registry]
+            mesh = await self._stack.enter_async_context(Mesh(registry, ttl_s=self.settings.mesh_ttl_s))
+            for service in self._services:
+                mesh.join(service, self.urls[service.name])
 
     def _announce(self) -> None:
         path = self.data.run_file

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 
 from lucid.base.errors import InvalidInput
@@ -13,13 +13,22 @@ from lucid.ports.binding import Method, methods_of
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
-def rpc_router(provides: Mapping[type, object]) -> APIRouter:
-    """Routes for every method of every port, hidden from the OpenAPI document: services alone call them."""
+def rpc_router(
+    provides: Mapping[type, object], guard: Callable[[type], Callable[[Request], Awaitable[None]]]
+) -> APIRouter:
+    """Routes for every method of every port, hidden from the OpenAPI document: services alone call them. `guard`
+    makes the dependency that checks the callers of a port."""
     router = APIRouter()
     for port, service in provides.items():
+        guarded = [Depends(guard(port))]
         for method in methods_of(port):
             router.add_api_route(
-                method.path, _endpoint(method, service), methods=["POST"], include_in_schema=False, response_model=None
+                method.path,
+                _endpoint(method, service),
+                methods=["POST"],
+                include_in_schema=False,
+                response_model=None,
+                dependencies=guarded,
             )
     return router
 

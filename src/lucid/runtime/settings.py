@@ -27,6 +27,20 @@ class RuntimeSettings(Settings):
     mongodb_uri: Secret = Field(default=Secret(""), description="MongoDB; empty: SQLite in the data folder")
     mongodb_database: str = Field(default="lucid", description="MongoDB database")
     redis_url: Secret = Field(default=Secret(""), description="Redis; empty: Valkey as a child process")
+    consul_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="HTTP API of a Consul agent, or of service-mesh elsewhere; empty: service-mesh on this machine",
+    )
+    consul_token: Secret = Field(
+        default=Secret(""), description="token for consul_url; empty: the installation's own for service-mesh"
+    )
+    mesh_ttl_s: float = Field(
+        default=9.0, ge=1.0, le=300.0, description="seconds without a sign of life after which a service is left out"
+    )
+    advertise_address: str = Field(
+        default="", description="address by which other services reach this one; empty: http_host, or the host's name"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )

@@ -1,13 +1,21 @@
 """The stores of an installation: the configured servers, or the embedded ones."""
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self
 
+import structlog
+
+from lucid.base.errors import Unavailable
 from lucid.catalog.types import Store
 from lucid.ports.stores import Bus, Documents
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
+
+RETRY_S = 1.0
+
+_log = structlog.get_logger()
 
 
 class StoreConnections:
@@ -16,18 +24,20 @@ class StoreConnections:
     def __init__(self, settings: RuntimeSettings, data: DataDir, stores: Sequence[Store]) -> None:
         self._settings = settings
         self._folders = {store.provides: data.of(store.name) for store in stores}
+        self._openers: dict[type, Callable[[], Awaitable[Any]]] = {Documents: self._documents, Bus: self._bus}
         self._open: dict[type, Any] = {}
         self._stack = contextlib.AsyncExitStack()
 
     async def get(self, port: type) -> Any:
-        """The store that offers `port`. Raises LookupError, Unavailable, Corrupted."""
-        if port not in self._open:
-            if port is Documents:
-                self._open[port] = await self._documents()
-            elif port is Bus:
-                self._open[port] = await self._bus()
-            else:
-                raise LookupError(f"no store provides {port.__name__}")
+        """The store that offers `port`. One that does not answer is waited for. Raises LookupError, Corrupted."""
+        if (opener := self._openers.get(port)) is None:
+            raise LookupError(f"no store provides {port.__name__}")
+        while port not in self._open:
+            try:
+                self._open[port] = await opener()
+            except Unavailable as error:
+                _log.warning("waiting for a store", store=port.__name__, detail=error.detail)
+                await asyncio.sleep(RETRY_S)
         return self._open[port]
 
     async def _documents(self) -> Documents:

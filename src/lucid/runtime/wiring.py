@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any, get_origin
 
-from lucid.base.clock import Clock
+from lucid.base.clock import Clock, SystemClock
 from lucid.base.settings import Settings
+from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Private, Service, Store
-from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
+from lucid.ports.registry import Registry
 from lucid.ports.service import App, Ports
-from lucid.ports.stores import Blobs, Folder
+from lucid.ports.stores import Folder
+from lucid.runtime.bound import BOUND, Context
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 
 Bind = Callable[[type], Awaitable[Any]]
-"""Finds what to bind to a port that is not the service's own folder."""
-
-_OWN_FOLDER: Mapping[type, type] = {Folder: DiskFolder, Blobs: DiskBlobs}
+"""Finds what to bind to a port that another service or a store offers."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def start_order(services: Iterable[Service], stores: Iterable[Store]) -> list[Se
     catalog provides a need, graphlib.CycleError when two need each other."""
     services = list(services)
     provider = {port: service for service in services for port in service.provides}
-    at_hand = {store.provides for store in stores} | set(_OWN_FOLDER)
+    at_hand = {store.provides for store in stores} | set(BOUND) | {Registry}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for service in services:
         sorter.add(service.name)
@@ -79,13 +79,15 @@ async def build(
     data: DataDir,
     overrides: Mapping[str, Any],
     clock: Clock | None = None,
+    services: Sequence[Service] = SERVICES,
 ) -> Built:
     """Bind the service's needs and create it."""
     settings = load_settings(service, keyring, overrides)
+    context = Context(service, services, data, keyring, clock or SystemClock())
     bound: dict[type, Any] = {}
     for need in service.needs:
-        driver = _OWN_FOLDER.get(need)
-        bound[need] = driver(data.of(service.name)) if driver else await bind(need)
+        make = BOUND.get(need)
+        bound[need] = make(context) if make else await bind(need)
     module, _, function = service.entry.partition(":")
     create: Callable[[Settings, Ports], App] = getattr(importlib.import_module(module), function)
     return Built(service, settings, create(settings, Ports(bound, clock)), bound.get(Folder))

@@ -5,6 +5,7 @@ argument, which is the body then, in the header `Lucid-Arguments`; failures are 
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -20,6 +21,9 @@ P = TypeVar("P")
 ANSWER_LIMIT_S = 10.0
 """How long a call may take, beyond what its argument `wait_s` asks for."""
 
+RETRY_S = 1.0
+"""When to try again what could not be reached."""
+
 ARGUMENTS_HEADER = "Lucid-Arguments"
 _ERROR_TYPE = "urn:lucid:error:"
 
@@ -33,18 +37,35 @@ def new_http() -> httpx.AsyncClient:
     return httpx.AsyncClient(limits=limits, trust_env=False)
 
 
-def connect(port: type[P], base_url: str, token: Secret, *, http: httpx.AsyncClient | None = None) -> P:
-    """The service at `base_url` as an object with the methods of `port`. Without `http` it has connections of
+Where = Callable[[], Awaitable[str]]
+"""Says where to find a service now; raises Unavailable when nobody knows."""
+
+Shown = Callable[[], Secret]
+"""Gives the token to show there."""
+
+
+def at(url: str) -> Where:
+    """A service that is always at the same place."""
+
+    async def where() -> str:
+        return url
+
+    return where
+
+
+def connect(port: type[P], where: Where, shown: Shown, *, http: httpx.AsyncClient | None = None) -> P:
+    """The service that `where` finds as an object with the methods of `port`. Without `http` it has connections of
     its own, which its `aclose()` closes. Calls raise what the service raises, and Unavailable when it cannot
-    be reached, does not answer in time, or answers with something else."""
-    return cast(P, _Remote(port, base_url.rstrip("/"), token, http))
+    be reached, does not answer in time, or answers with something else. An instance that takes no connection is asked
+    once more if `where` knows another: nothing has been sent then."""
+    return cast(P, _Remote(port, where, shown, http))
 
 
 class _Remote:
-    def __init__(self, port: type, base_url: str, token: Secret, http: httpx.AsyncClient | None) -> None:
+    def __init__(self, port: type, where: Where, shown: Shown, http: httpx.AsyncClient | None) -> None:
         self._own = None if http else new_http()
         for method in methods_of(port):
-            setattr(self, method.name, _Call(method, base_url, token, http or cast(httpx.AsyncClient, self._own)))
+            setattr(self, method.name, _Call(method, where, shown, http or cast(httpx.AsyncClient, self._own)))
 
     async def aclose(self) -> None:
         if self._own is not None:
@@ -54,10 +75,10 @@ class _Remote:
 class _Call:
     """One method of a remote service."""
 
-    def __init__(self, method: Method, base_url: str, token: Secret, http: httpx.AsyncClient) -> None:
+    def __init__(self, method: Method, where: Where, shown: Shown, http: httpx.AsyncClient) -> None:
         self._method = method
-        self._url = base_url + method.path
-        self._token = token
+        self._where = where
+        self._shown = shown
         self._http = http
 
     async def __call__(self, **values: Any) -> Any:
@@ -68,16 +89,16 @@ class _Call:
             raise InvalidInput(first_problem(error), field=str(error.errors()[0]["loc"][0])) from None
         response = await self._post(arguments, content)
         if not response.is_success:  # a redirection is no answer either: nobody of ours redirects
-            raise _error_of(response, self._url)
+            raise _error_of(response, str(response.url))
         if self._method.result is None:
             return response.content
         try:
             return self._method.result.validate_json(response.content)
         except ValidationError as error:
-            raise Unavailable(f"{self._url}: answer not understood: {first_problem(error)}") from None
+            raise Unavailable(f"{response.url}: answer not understood: {first_problem(error)}") from None
 
     async def _post(self, arguments: BaseModel, content: bytes | None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+        headers = {"Authorization": f"Bearer {self._shown().reveal()}"}
         if self._method.body:
             shown = arguments.model_dump(mode="json", context={REVEAL: True})
             headers["Content-Type"] = "application/octet-stream"
@@ -86,12 +107,22 @@ class _Call:
             headers["Content-Type"] = "application/json"
             content = arguments.model_dump_json(context={REVEAL: True}).encode()
         limit_s = ANSWER_LIMIT_S + float(getattr(arguments, "wait_s", 0.0))
+        url = await self._url()
         try:
-            return await self._http.post(self._url, content=content, headers=headers, timeout=limit_s)
+            try:
+                return await self._http.post(url, content=content, headers=headers, timeout=limit_s)
+            except httpx.ConnectError:
+                if (other := await self._url()) == url:
+                    raise
+                url = other
+                return await self._http.post(url, content=content, headers=headers, timeout=limit_s)
         except httpx.TimeoutException:
-            raise Unavailable(f"{self._url}: no answer within {limit_s:g} s") from None
+            raise Unavailable(f"{url}: no answer within {limit_s:g} s", retry_after_s=RETRY_S) from None
         except httpx.TransportError as error:
-            raise Unavailable(f"{self._url}: {error or type(error).__name__}") from None
+            raise Unavailable(f"{url}: {error or type(error).__name__}", retry_after_s=RETRY_S) from None
+
+    async def _url(self) -> str:
+        return (await self._where()).rstrip("/") + self._method.path
 
 
 def _error_of(response: httpx.Response, url: str) -> LucidError:

@@ -1,0 +1,39 @@
+"""What the runtime itself binds to a service's needs: its own folder, its identity, drivers of the outside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lucid.base.clock import Clock
+from lucid.catalog.types import Service
+from lucid.crypto.identity import ServiceSigner
+from lucid.drivers.disk.blobs import DiskBlobs
+from lucid.drivers.disk.folder import DiskFolder
+from lucid.ports.identity import Signer
+from lucid.ports.stores import Blobs, Folder
+from lucid.runtime.keyring import Keyring
+from lucid.runtime.paths import DataDir
+
+
+@dataclass(frozen=True)
+class Context:
+    """For which service something is bound, and in which installation."""
+
+    service: Service
+    services: Sequence[Service]
+    data: DataDir
+    keyring: Keyring
+    clock: Clock
+
+
+def _signer(context: Context) -> ServiceSigner:
+    name = context.service.name
+    return ServiceSigner(name, context.keyring.identity(name), context.clock)
+
+
+BOUND: Mapping[type, Callable[[Context], Any]] = {
+    Folder: lambda context: DiskFolder(context.data.of(context.service.name)),
+    Blobs: lambda context: DiskBlobs(context.data.of(context.service.name)),
+    Signer: _signer,
+}
+"""By port. A driver is imported in its function when it is heavy."""
