@@ -1,94 +1,203 @@
 """Accounts and their passwords (port Accounts)."""
 
+from typing import Protocol
+
 import structlog
 
+from lucid.access.acts import OPERATING, UNKNOWN, Acts, Origin
 from lucid.access.lockout import Lockout
+from lucid.access.password_rule import check_password
 from lucid.access.passwords import Passwords, random_password
+from lucid.access.records import AccountRecord, AccountStore
+from lucid.access.second_factors import SecondFactors
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, NotFound, TooManyRequests, Unauthenticated
+from lucid.base.errors import Conflict, InvalidInput, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.permission import Role
 from lucid.ports.access import Account
-from lucid.ports.stores import Documents, Stored
 
-ACCOUNTS = "accounts"
 ADMINISTRATOR = "admin"
 ROLE_ADMIN: Role = "admin"
+
+RESERVED = frozenset({OPERATING.actor, UNKNOWN.actor})
+"""Names that mean something else in the audit trail."""
 
 _log = structlog.get_logger()
 
 
-class AccountBook:
-    """Accounts in documents; of a password only its Argon2id hash is stored."""
+class Logins(Protocol):
+    """What has been made out of logins: refresh tokens, access tokens."""
 
-    def __init__(self, *, documents: Documents, passwords: Passwords, lockout: Lockout, clock: Clock) -> None:
-        self._documents = documents
+    async def revoke(self, user: str) -> None:
+        """End all of them: the password, the role or the right to log in has changed."""
+        ...
+
+
+class AccountBook:
+    """Accounts in documents; of a password only its Argon2id hash is stored. Some account is always an unlocked
+    administrator's, once there was one."""
+
+    def __init__(
+        self,
+        *,
+        store: AccountStore,
+        passwords: Passwords,
+        second_factors: SecondFactors,
+        lockout: Lockout,
+        logins: Logins,
+        acts: Acts,
+        clock: Clock,
+    ) -> None:
+        self._store = store
         self._passwords = passwords
+        self._second_factors = second_factors
         self._lockout = lockout
+        self._logins = logins
+        self._acts = acts
         self._clock = clock
 
-    async def authenticate(self, *, name: str, password: Secret) -> Account:
+    async def authenticate(self, *, name: str, password: Secret, origin: Origin = UNKNOWN) -> Account:
         """As the port says, and TooManyRequests after repeated failures, whether the account exists or not."""
+        record = await self._verified(name, password, origin)
+        await self._renew_hash(record, password)
+        _log.info("login", account=name)
+        return record.account
+
+    async def confirm(self, *, name: str, password: Secret | None, code: Secret | None, origin: Origin) -> None:
+        """Let a person who is logged in prove again who that is, before something sensitive: with the password or a
+        code. Raises InvalidInput without either, Unauthenticated, TooManyRequests."""
+        if password is not None:
+            await self._verified(name, password, origin)
+        elif code is not None:
+            await self.check_second_factor(name=name, code=code, origin=origin)
+        else:
+            raise InvalidInput("confirm with the current password or a code", field="password")
+
+    async def create_administrator(self) -> Secret | None:
+        try:
+            return await self.create(name=ADMINISTRATOR, role=ROLE_ADMIN)
+        except Conflict:
+            return None
+
+    async def create(self, *, name: str, role: Role, origin: Origin = OPERATING) -> Secret:
+        if name in RESERVED:
+            raise InvalidInput(f"the name {name} is reserved", field="name")
+        password = random_password()
+        hashed = await self._passwords.hash(password)
+        await self._store.insert(
+            AccountRecord(name=name, role=role, created=self._clock.now(), password_hash=hashed),
+        )
+        await self._acts.done("account.created", origin, accountable=True, account=name, role=role)
+        return password
+
+    async def change(
+        self, *, name: str, role: Role | None = None, locked: bool | None = None, origin: Origin = OPERATING
+    ) -> Account:
+        before = await self._store.get(name)
+        changes: dict[str, object] = {}
+        if role is not None:
+            changes["role"] = role
+        if locked is not None:
+            changes["locked"] = locked
+        after = await self._replace_guarded(before, changes)
+        if role is not None and role != before.role:
+            await self._acts.done("account.role-changed", origin, accountable=True, account=name, role=role)
+        if locked is not None and locked != before.locked:
+            act = "account.locked" if locked else "account.unlocked"
+            await self._acts.done(act, origin, accountable=True, account=name)
+        if changes:
+            await self._logins.revoke(name)  # also when nothing changed: a first attempt may have failed here
+        return after.account
+
+    async def remove(self, *, name: str, origin: Origin = OPERATING) -> None:
+        """As the port says. The name stays taken: recordings belong to it, and must not become somebody else's."""
+        before = await self._store.get(name)
+        await self._replace_guarded(before, {"locked": True})
+        await self._logins.revoke(name)
+        gone = AccountRecord(
+            name=name,
+            role=before.role,
+            created=before.created,
+            locked=True,
+            removed=self._clock.now(),
+            password_hash=None,
+        )
+        await self._store.change(name, lambda _: gone)
+        await self._acts.done("account.removed", origin, accountable=True, account=name)
+
+    async def set_password(self, *, name: str, current: Secret, new: Secret, origin: Origin) -> None:
+        """Change one's own password, which ends all logins. Raises Unauthenticated, TooManyRequests, and InvalidInput
+        for a weak one."""
+        await self._verified(name, current, origin)
+        check_password(new, name)
+        hashed = await self._passwords.hash(new)
+        await self._store.change(name, lambda record: record.with_(password_hash=hashed, epoch=record.epoch + 1))
+        await self._acts.done("password.changed", origin, accountable=True, account=name)
+        await self._logins.revoke(name)
+
+    async def reset_password(self, *, name: str, origin: Origin = OPERATING) -> Secret:
+        password = random_password()
+        hashed = await self._passwords.hash(password)
+
+        def reset(record: AccountRecord) -> AccountRecord:
+            return record.without_factors().with_(password_hash=hashed, epoch=record.epoch + 1)
+
+        await self._store.change(name, reset)
+        await self._acts.done("password.reset", origin, accountable=True, account=name)
+        await self._logins.revoke(name)
+        return password
+
+    async def get(self, *, name: str) -> Account:
+        return (await self._store.get(name)).account
+
+    async def check_second_factor(self, *, name: str, code: Secret, origin: Origin = UNKNOWN) -> None:
+        await self._second_factors.check(name=name, code=code, origin=origin)
+
+    async def _verified(self, name: str, password: Secret, origin: Origin) -> AccountRecord:
+        """The account whose password this is, if it may log in. All refusals look the same and take as long."""
         try:
             await self._lockout.attempt(name)
         except TooManyRequests as refusal:
             _log.warning("login refused", reason="too many attempts", retry_after_s=refusal.retry_after_s)
             raise
-        found = await self._find(name)
-        if not await self._passwords.matches(password, found.body["password_hash"] if found else None) or not found:
-            _log.warning("login failed", account=name if found else None)
+        record = await self._store.find(name)
+        matches = await self._passwords.matches(password, record.password_hash if record else None)
+        if not matches or record is None or record.locked:
+            _log.warning("login failed", account=name if record else None)
+            await self._acts.denied("login.failed", origin, **({"account": name} if record else {}))
             raise Unauthenticated("name or password is wrong")
         await self._lockout.succeeded(name)
-        await self._renew_hash(found, password)
-        _log.info("login", account=name)
-        return _account(found)
+        return record
 
-    async def create_administrator(self) -> Secret | None:
-        if await self._find(ADMINISTRATOR):
-            return None
-        password = random_password()
-        account = Account(name=ADMINISTRATOR, role=ROLE_ADMIN, created=self._clock.now())
-        body = account.model_dump(mode="json") | {"password_hash": await self._passwords.hash(password)}
-        try:
-            await self._documents.insert(ACCOUNTS, account.name, body)
-        except Conflict:
-            return None  # created by another call in the meantime
-        _log.info("administrator created", account=account.name)
-        return password
+    async def _replace_guarded(self, before: AccountRecord, changes: dict[str, object]) -> AccountRecord:
+        """Change the account, unless that takes the last administrator away. Raises Conflict then.
 
-    async def reset_password(self, *, name: str) -> Secret:
-        password = random_password()
-        body = {"password_hash": await self._passwords.hash(password)}
-        found = await self._documents.get(ACCOUNTS, name)
-        await self._documents.replace(ACCOUNTS, name, found.body | body, version=found.version)
-        _log.info("password reset", account=name)
-        return password
+        Two administrators may lock each other at the same time, in different processes: so it is looked at after the
+        change as well, and the change taken back."""
+        was = before.administers
+        will = before.with_(**changes).administers
+        if was and not will and not await self._store.has_administrator(besides=before.name):
+            raise _last_administrator(before.name)
+        after = await self._store.change(before.name, lambda record: record.with_(**changes))
+        if was and not will and not await self._store.has_administrator():
+            undo = {name: getattr(before, name) for name in changes}
+            await self._store.change(before.name, lambda record: record.with_(**undo))
+            raise _last_administrator(before.name)
+        return after
 
-    async def get(self, *, name: str) -> Account:
-        return _account(await self._documents.get(ACCOUNTS, name))
-
-    async def check_second_factor(self, *, name: str, code: Secret) -> None:
-        raise Unauthenticated("no second factor is set up")
-
-    async def _find(self, name: str) -> Stored | None:
-        try:
-            return await self._documents.get(ACCOUNTS, name)
-        except NotFound:
-            return None
-
-    async def list(self, *, after: str | None = None, limit: int = 100) -> list[Account]:
-        return [_account(found) for found in await self._documents.find(ACCOUNTS, after=after, limit=limit)]
-
-    async def _renew_hash(self, found: Stored, password: Secret) -> None:
+    async def _renew_hash(self, record: AccountRecord, password: Secret) -> None:
         """Hash again when the recommended cost has risen since."""
-        if not self._passwords.outdated(found.body["password_hash"]):
+        old = record.password_hash
+        if old is None or not self._passwords.outdated(old):
             return
-        body = found.body | {"password_hash": await self._passwords.hash(password)}
-        try:
-            await self._documents.replace(ACCOUNTS, found.id, body, version=found.version)
-        except Conflict:
-            _log.info("hash not renewed", account=found.id, reason="the account changed meanwhile")
+        hashed = await self._passwords.hash(password)
+        await self._store.change(
+            record.name, lambda now: now.with_(password_hash=hashed) if now.password_hash == old else now
+        )
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> list[Account]:  # last: it hides the type
+        return [record.account for record in await self._store.page(after=after, limit=limit)]
 
 
-def _account(found: Stored) -> Account:
-    return Account.model_validate({key: value for key, value in found.body.items() if key != "password_hash"})
+def _last_administrator(name: str) -> Conflict:
+    return Conflict(f"{name} is the last administrator who can log in: appoint another one first")

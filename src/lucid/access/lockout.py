@@ -1,4 +1,4 @@
-"""Slowing down who guesses passwords: a growing pause after repeated failures for one name."""
+"""Slowing down who guesses passwords or codes: a growing pause after repeated failures for one name."""
 
 import hashlib
 from dataclasses import dataclass
@@ -30,29 +30,30 @@ class Backoff:
 
 class Lockout:
     """Counts attempts by name in the documents, whether an account of that name exists or not, so that a
-    refusal tells nothing about it."""
+    refusal tells nothing about it. Passwords and second factors (`kind`) are counted apart: a login that stops after
+    a right password must not clear the count of wrong codes."""
 
     def __init__(self, backoff: Backoff, *, documents: Documents, clock: Clock) -> None:
         self._backoff = backoff
         self._documents = documents
         self._clock = clock
 
-    async def attempt(self, name: str) -> None:
+    async def attempt(self, name: str, *, kind: str = "") -> None:
         """Count an attempt as failed before the password is checked, so that parallel guesses count too.
         Raises TooManyRequests when it comes too early."""
         for _ in range(_TRIES):
             try:
-                return await self._count(name)
+                return await self._count(_key(name, kind))
             except Conflict:
-                continue  # another attempt for this name was counted in between
+                continue  # another attempt for it was counted in between
         raise TooManyRequests("too many logins at once", retry_after_s=1.0)
 
-    async def _count(self, name: str) -> None:
+    async def _count(self, key: str) -> None:
         now = self._clock.now()
         try:
-            found = await self._documents.get(ATTEMPTS, _key(name))
+            found = await self._documents.get(ATTEMPTS, key)
         except NotFound:
-            await self._documents.insert(ATTEMPTS, _key(name), {"failures": 1, "last": now})
+            await self._documents.insert(ATTEMPTS, key, {"failures": 1, "last": now})
             return
         elapsed_s = self._elapsed_s(found)
         failures = 0 if elapsed_s >= self._backoff.forget_s else int(found.body["failures"])
@@ -62,9 +63,9 @@ class Lockout:
         body = {"failures": failures + 1, "last": now}
         await self._documents.replace(ATTEMPTS, found.id, body, version=found.version)
 
-    async def succeeded(self, name: str) -> None:
+    async def succeeded(self, name: str, *, kind: str = "") -> None:
         """Clear the count."""
-        await self._documents.delete(ATTEMPTS, _key(name))
+        await self._documents.delete(ATTEMPTS, _key(name, kind))
 
     async def sweep(self) -> int:
         """Remove counts that no longer matter and return how many."""
@@ -80,6 +81,7 @@ class Lockout:
         return (parse_time(self._clock.now()) - parse_time(found.body["last"])).total_seconds()
 
 
-def _key(name: str) -> str:
+def _key(name: str, kind: str) -> str:
     """A name that was typed is not stored: people type passwords there."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    text = f"{kind}\0{name}" if kind else name
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -32,7 +33,7 @@ class Passwords:
     async def hash(self, password: Secret) -> str:
         """The encoded hash with its salt and cost."""
         async with self._turn:
-            return await asyncio.to_thread(self._hasher.hash, password.reveal())
+            return await asyncio.to_thread(self._hasher.hash, _bytes(password))
 
     async def matches(self, password: Secret, encoded: str | None) -> bool:
         """Whether `encoded` is the hash of `password`. None, for an account that does not exist, takes as
@@ -40,10 +41,10 @@ class Passwords:
         if encoded is None and self._decoy is None:
             self._decoy = await self.hash(random_password())
         async with self._turn:
-            matched = await asyncio.to_thread(self._verify, encoded or self._decoy or "", password.reveal())
+            matched = await asyncio.to_thread(self._verify, encoded or self._decoy or "", _bytes(password))
         return matched and encoded is not None
 
-    def _verify(self, encoded: str, password: str) -> bool:
+    def _verify(self, encoded: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(encoded, password)
         except VerifyMismatchError:
@@ -52,3 +53,8 @@ class Passwords:
     def outdated(self, encoded: str) -> bool:
         """Whether the hash was made at another cost than today's."""
         return self._hasher.check_needs_rehash(encoded)
+
+
+def _bytes(password: Secret) -> bytes:
+    """What is hashed: keyboards write the same character in different ways (NIST SP 800-63B section 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password.reveal()).encode("utf-8", "surrogatepass")

@@ -14,13 +14,18 @@ OWNER_IDENTITY = Key(
 )
 LOG_KEY = Key("log-key", "log-key", "signs the log; whoever has it can sign another log of the same name")
 HOST_SEAL_KEY = Key("host-seal-key", "aead-key", "opens the stored passwords of the desktop hosts")
+ACCOUNT_SEAL_KEY = Key(
+    "account-seal-key",
+    "aead-key",
+    "opens the stored secrets of authenticator apps; without it all second factors have to be set up again",
+)
 METRICS_TOKEN = Key("metrics-token", "token", "reads /metrics of every service, as Prometheus does; nothing else")
 MESH_TOKEN = Key("mesh-token", "token", "registers services and reads and writes the mesh's key-value store")
 
 OPERATOR = "lucid-cli"
 """The identity that the command line calls services with; whoever has its key may do everything."""
 
-KEYS = (PLATFORM_IDENTITY, OWNER_IDENTITY, LOG_KEY, HOST_SEAL_KEY, METRICS_TOKEN, MESH_TOKEN)
+KEYS = (PLATFORM_IDENTITY, OWNER_IDENTITY, LOG_KEY, HOST_SEAL_KEY, ACCOUNT_SEAL_KEY, METRICS_TOKEN, MESH_TOKEN)
 
 
 def identity_key(caller: str) -> Key:

@@ -1,6 +1,6 @@
 """Every service of the platform, one literal each, in the order of the deployment phases."""
 
-from lucid.catalog.keys import HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
+from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
 from lucid.ports.access import Accounts, Gateway, Hosts, Tickets
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
@@ -29,6 +29,7 @@ SERVICES = (
         settings=LucidAuthServiceSettings,
         needs=(Documents,),
         provides=(Tickets, Accounts),
+        keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
         volumes=(),
     ),
     Service(

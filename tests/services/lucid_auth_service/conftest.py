@@ -9,8 +9,7 @@ from argon2 import PasswordHasher
 from lucid.access.passwords import Passwords
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
-from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
-from tests.services.lucid_auth_service.auth_kit import TurnedClock
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, RevokedLogins, Trail, TurnedClock
 
 
 @pytest.fixture
@@ -32,5 +31,17 @@ def cheap() -> Passwords:
 
 
 @pytest.fixture
-def service(documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords) -> AuthService:
-    return AuthService(LucidAuthServiceSettings(), documents=documents, clock=clock, passwords=cheap)
+def trail() -> Trail:
+    return Trail()
+
+
+@pytest.fixture
+def logins() -> RevokedLogins:
+    return RevokedLogins()
+
+
+@pytest.fixture
+def service(
+    documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords, trail: Trail, logins: RevokedLogins
+) -> AuthService:
+    return AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap, audit=trail, logins=logins)

@@ -15,8 +15,7 @@ from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.model.host import Grant, Ticket
 from lucid.model.policy import Policy
 from lucid.services.lucid_auth_service.service import AuthService
-from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
-from tests.services.lucid_auth_service.auth_kit import TurnedClock, bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, TurnedClock, bytes_below
 
 POLICY = Policy(clipboard=True, idle_limit_s=60)
 
@@ -52,7 +51,7 @@ async def test_a_ticket_works_once(service: AuthService) -> None:
 async def test_of_two_attempts_at_once_one_wins(
     service: AuthService, documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords
 ) -> None:
-    twin = AuthService(LucidAuthServiceSettings(), documents=documents, clock=clock, passwords=cheap)
+    twin = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
     for _ in range(20):
         ticket = await issue(service)
         attempts = [office.redeem(secret=ticket.secret) for office in (service.tickets, twin.tickets) * 3]
@@ -104,7 +103,7 @@ async def test_tickets_survive_a_restart(
 ) -> None:
     fresh, used = await issue(service), await issue(service)
     await service.tickets.redeem(secret=used.secret)
-    restarted = AuthService(LucidAuthServiceSettings(), documents=documents, clock=clock, passwords=cheap)
+    restarted = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
     assert await refusal(restarted, used.secret) == "the ticket is used"
     await restarted.tickets.redeem(secret=fresh.secret)
 

@@ -3,11 +3,26 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from lucid.base.secret import Secret
 from lucid.base.settings import Settings
 
 
 class LucidAuthServiceSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="LUCID_AUTH_SERVICE_")
+
+    account_seal_key: Secret = Field(description="key of what is kept secret of accounts: 64 hex digits")
+    issuer: str = Field(
+        default="Lucid", min_length=1, max_length=64, description="what apps and authenticators call this platform"
+    )
+    passkey_domain: str = Field(
+        default="localhost", min_length=1, max_length=253, description="domain name that passkeys are bound to"
+    )
+    passkey_origins: tuple[str, ...] = Field(
+        default=("http://localhost:18080", "http://localhost:18120"),
+        description='web addresses that may use passkeys, as JSON: `["https://lucid.example.org"]`',
+    )
+    sign_in_life_s: float = Field(default=300.0, gt=0, description="time to finish a login that has begun")
+    totp_offer_s: float = Field(default=600.0, gt=0, description="time to confirm a new authenticator app")
 
     max_ticket_ttl_s: int = Field(default=3600, ge=1, description="longest life that a ticket may be given")
     ticket_skew_s: float = Field(default=5.0, ge=0, description="clock difference allowed between machines")
