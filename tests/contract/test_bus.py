@@ -22,6 +22,7 @@ from lucid.drivers.redis import bus as bus_driver
 from lucid.drivers.redis import valkey as valkey_driver
 from lucid.drivers.redis.bus import RedisBus
 from lucid.drivers.redis.valkey import Valkey
+from lucid.ports.stores import Hit
 
 
 @pytest.fixture
@@ -152,6 +153,41 @@ async def test_a_limit_is_forgotten_after_its_window(bus: RedisBus, valkey: Valk
         assert 0 < await redis.pttl("lucid:limit:key") <= 50_000
 
 
+async def test_many_limits_in_one_round_trip(bus: RedisBus) -> None:
+    hits = [Hit("a", 2, 60), Hit("b", 1, 60), Hit("a", 2, 60), Hit("b", 1, 60), Hit("a", 2, 60)]
+    answers = await bus.hits(hits)
+    assert [answer.wait_s > 0 for answer in answers] == [False, False, False, True, True]
+    assert [answer.left for answer in answers] == [1, 0, 0, 0, 0]
+    assert 29 < answers[4].wait_s <= 30
+    assert 59 < answers[3].wait_s <= 60
+    assert 59 < answers[4].whole_s <= 60
+    assert await bus.hits([]) == []
+
+
+async def test_a_refilling_limit_allows_the_next_hit_when_it_said(bus: RedisBus) -> None:
+    hit = Hit("key", 2, 0.4)
+    assert [(await bus.hits([hit]))[0].wait_s for _ in range(2)] == [0, 0]
+    waits = [(await bus.hits([hit]))[0].wait_s for _ in range(5)]
+    assert waits == sorted(waits, reverse=True), "refused hits lengthen the wait"
+    assert 0 < waits[-1] <= 0.2
+    await asyncio.sleep(waits[-1] + 0.001)
+    assert (await bus.hits([hit]))[0].wait_s == 0
+
+
+async def test_a_refilling_limit_holds_across_clients(bus: RedisBus, other: RedisBus) -> None:
+    hits = [client.hits([Hit("key", 10, 600)] * 5) for _ in range(10) for client in (bus, other)]
+    answers = [answer for batch in await asyncio.gather(*hits) for answer in batch]
+    assert sum(answer.wait_s == 0 for answer in answers) == 10
+
+
+async def test_a_refilling_limit_survives_a_clock_set_back_and_is_forgotten(bus: RedisBus, valkey: Valkey) -> None:
+    async with Redis.from_url(valkey.url.reveal()) as redis:
+        await redis.set("lucid:rate:key", f"{(time.time() + 3600) * 1_000_000:.0f}")
+        assert (await bus.hits([Hit("key", 10, 1)]))[0].wait_s <= 0.1
+        await bus.hits([Hit("other", 10, 50)])
+        assert 0 < await redis.pttl("lucid:rate:other") <= 5_001
+
+
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     bus = RedisBus(Secret(f"unix://:hunter2@{tmp_path}/none.sock"))
     with pytest.raises(Unavailable) as caught:
@@ -244,6 +280,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from lucid.drivers.redis.valkey import Valkey
+from lucid.ports.stores import Hit
 
 async def main():
     valkey = Valkey(Path(sys.argv[1]))

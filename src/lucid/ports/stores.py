@@ -1,6 +1,6 @@
 """The three kinds of store that a service may be given: documents, blobs, and the bus."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -84,6 +84,25 @@ class Event:
     body: Json
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One hit on the limit `key`, which allows `limit` hits at once and refills evenly over `window_s` seconds."""
+
+    key: str
+    limit: int
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit after a hit: further hits that it would allow now, the seconds to wait if this one was
+    refused (0: it was allowed), and those until the limit is whole again."""
+
+    left: int
+    wait_s: float
+    whole_s: float
+
+
 class Bus(Protocol):
     """Events and limits, which may be lost without losing truth. Contract: tests/contract/test_bus.py."""
 
@@ -101,13 +120,19 @@ class Bus(Protocol):
         otherwise the seconds until the next is allowed."""
         ...
 
+    async def hits(self, hits: Sequence[Hit]) -> list[Allowance]:
+        """Count many hits in one round trip, each atomically and by itself, in order. Unlike those of `hit`, these
+        limits refill bit by bit, so they cost the same however high they are. A refused hit uses nothing up."""
+        ...
+
 
 class AppendFile(Protocol):
     """A file that only grows."""
 
-    async def append(self, data: bytes) -> None:
-        """Write at the end; on disk when the call returns. Raises StorageFull or Unavailable; the file is
-        unusable then, and what it holds of `data` is undefined."""
+    async def append(self, *parts: bytes) -> None:
+        """Write the parts at the end, one behind the other; on disk when the call returns. Raises StorageFull or
+        Unavailable; the file is unusable then, and what it holds of the parts is undefined. What a cancelled caller
+        appended is written whole, before anything that is appended later."""
         ...
 
     async def close(self) -> None: ...
@@ -133,6 +158,11 @@ class Folder(Protocol):
 
     async def read(self, path: str) -> bytes:
         """Raises NotFound."""
+        ...
+
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> bytes:
+        """The ranges of a file, each an offset and a length, one behind the other; what lies behind the file's end
+        is left out. Raises NotFound."""
         ...
 
     async def list(self, path: str = "") -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
 from lucid.drivers.bodies import encode_body
-from lucid.ports.stores import Event, Json
+from lucid.ports.stores import Allowance, Event, Hit, Json
 
 KEPT_EVENTS = 10_000
 """Events kept of a topic, at least; Redis trims whole nodes of about a hundred."""
@@ -41,6 +41,30 @@ local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 return oldest and math.max(1, oldest + window - now) or window
 """
 
+# Limits that refill, by the generic cell rate algorithm (ITU-T I.371): one number a key, the moment at which the limit
+# is whole again. A moment further ahead than the window is of a clock that was set back since, or of a lower limit.
+_HITS = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local answer = {}
+for i, key in ipairs(KEYS) do
+    local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local step = window / limit
+    local whole = math.min(math.max(tonumber(redis.call('GET', key) or now), now), now + window)
+    local wait, left = whole + step - window - now, 0
+    if wait <= 0 then
+        wait = 0
+        whole = whole + step
+        left = math.floor((now + window - whole) / step + 0.000001)
+        redis.call('SET', key, string.format('%.0f', whole), 'PX', math.ceil((whole - now) / 1000) + 1)
+    end
+    answer[#answer + 1] = left
+    answer[#answer + 1] = math.ceil(wait)
+    answer[#answer + 1] = math.ceil(whole - now)
+end
+return answer
+"""
+
 
 class RedisBus:
     """The bus at `url` (`redis://`, `rediss://` or `unix://`, with its password). Connects at the first call;
@@ -59,6 +83,7 @@ class RedisBus:
         )
         self._redis = Redis.from_pool(pool)
         self._hit = self._redis.register_script(_HIT)
+        self._hits = self._redis.register_script(_HITS)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -84,6 +109,15 @@ class RedisBus:
         async with _limited(0):
             wait_us = await self._hit(keys=[f"lucid:limit:{key}"], args=[*arguments])
         return float(wait_us) / 1_000_000
+
+    async def hits(self, hits: Sequence[Hit]) -> list[Allowance]:
+        if not hits:
+            return []
+        arguments = [value for hit in hits for value in (hit.limit, int(hit.window_s * 1_000_000))]
+        async with _limited(0):
+            found: Any = await self._hits(keys=[f"lucid:rate:{hit.key}" for hit in hits], args=arguments)
+        triples = zip(found[::3], found[1::3], found[2::3], strict=True)
+        return [Allowance(int(left), wait / 1_000_000, whole / 1_000_000) for left, wait, whole in triples]
 
 
 def _stream(topic: str) -> str:
