@@ -1,4 +1,4 @@
-"""The gateway's own connection to a desktop host: TCP, X.224, TLS with a pinned certificate."""
+"""The gateway's own connection to a desktop host: TCP, X.224, TLS with a pinned certificate, NLA where it is wanted."""
 
 import asyncio
 import contextlib
@@ -10,20 +10,29 @@ from dataclasses import dataclass
 from lucid.base.errors import Conflict, LucidError, NotFound
 from lucid.model.host import Host, HostCredentials
 from lucid.ports.access import Hosts
+from lucid.services.rdp_controller import nla
 from lucid.services.rdp_controller.peer import Peer
 from lucid.services.rdp_controller.refusal import Reason, Refused
 from lucid.wire.rdp.pdu import ProtocolError
-from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionConfirm, ConnectionRequest, NegotiationFailure, parse_confirm
+from lucid.wire.rdp.x224 import (
+    PROTOCOL_HYBRID,
+    PROTOCOL_SSL,
+    ConnectionConfirm,
+    ConnectionRequest,
+    NegotiationFailure,
+    parse_confirm,
+)
 
 _MAX_CONFIRM_BYTES = 259
 
 
 @dataclass(frozen=True)
 class HostLink:
-    """A host that waits for the MCS handshake, over TLS. `flags` are those of its connection confirm."""
+    """A host that waits for the MCS handshake, over TLS. `confirm` is what it chose: plain TLS, or with NLA, by which
+    the account is logged in already then."""
 
     peer: Peer
-    flags: int
+    confirm: ConnectionConfirm
     credentials: HostCredentials
 
 
@@ -57,22 +66,25 @@ async def _connect(
     _, peer = await asyncio.get_running_loop().create_connection(Peer, host.address, host.port)
     with contextlib.ExitStack() as undo:
         undo.callback(peer.abort)
-        flags = await _negotiate(peer)
+        confirm = await _negotiate(peer)
         await peer.start_tls(tls, server_side=False, timeout_s=timeout_s)
         await _check_certificate(hosts, host, peer.certificate())
+        if confirm.selected_protocol == PROTOCOL_HYBRID:
+            await nla.log_in(peer, credentials, host=host.address)
         undo.pop_all()
-    return HostLink(peer, flags, credentials)
+    return HostLink(peer, confirm, credentials)
 
 
-async def _negotiate(peer: Peer) -> int:
-    """Agree on TLS; the flags of the host's answer."""
-    peer.write(ConnectionRequest(cookie=b"", requested_protocols=PROTOCOL_SSL, flags=0).to_bytes())
+async def _negotiate(peer: Peer) -> ConnectionConfirm:
+    """Agree on TLS, with NLA if the host prefers that; the host's answer."""
+    offered = PROTOCOL_SSL | PROTOCOL_HYBRID
+    peer.write(ConnectionRequest(cookie=b"", requested_protocols=offered, flags=0).to_bytes())
     answer: ConnectionConfirm | NegotiationFailure = parse_confirm(await peer.read_pdu(limit=_MAX_CONFIRM_BYTES))
     if isinstance(answer, NegotiationFailure):
-        raise Refused(Reason.HOST_WITHOUT_TLS, f"the host refuses plain TLS security (code {answer.code})")
-    if answer.selected_protocol != PROTOCOL_SSL:
+        raise Refused(Reason.HOST_WITHOUT_TLS, f"the host refuses TLS and NLA (code {answer.code})")
+    if answer.selected_protocol not in (PROTOCOL_SSL, PROTOCOL_HYBRID):
         raise Refused(Reason.HOST_WITHOUT_TLS, f"the host selects protocol {answer.selected_protocol}, not TLS")
-    return answer.flags
+    return answer
 
 
 async def _check_certificate(hosts: Hosts, host: Host, certificate: bytes) -> None:

@@ -62,10 +62,14 @@ class Peer(asyncio.Protocol):
     # The handshake.
 
     async def read_pdu(self, *, limit: int) -> bytes:
-        """The next PDU, and the only one: nothing is read after it until the next step. Raises ProtocolError
-        above `limit` bytes or when more than one PDU came, ConnectionError when the peer leaves."""
+        """The next PDU, as `read_unit` reads it."""
+        return await self.read_unit(pdu_length, limit=limit)
+
+    async def read_unit(self, length_of: Callable[[bytearray], int | None], *, limit: int) -> bytes:
+        """The next message, whose length `length_of` tells, and the only one: nothing is read after it until the next
+        step. Raises ProtocolError above `limit` bytes or when more came, ConnectionError when the peer leaves."""
         self.set_reading(True)
-        while (length := pdu_length(self._buffer)) is None or len(self._buffer) < length <= limit:
+        while (length := length_of(self._buffer)) is None or len(self._buffer) < length <= limit:
             if self.lost.done():
                 raise ConnectionResetError("closed in the handshake")
             self._arrived.clear()
@@ -74,7 +78,7 @@ class Peer(asyncio.Protocol):
         if length > limit:
             raise ProtocolError(f"PDU of {length} bytes is above the limit of {limit}")
         if len(self._buffer) > length:
-            raise ProtocolError("data before TLS")
+            raise ProtocolError("data before its time")
         pdu = bytes(self._buffer)
         self._buffer.clear()
         return pdu

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     HOST_UNKNOWN = "host-unknown"
     HOST_UNREACHABLE = "host-unreachable"
     HOST_WITHOUT_TLS = "host-without-tls"
+    HOST_LOGIN = "host-login"
     HOST_CERTIFICATE = "host-certificate"
     NOT_RECORDED = "not-recorded"
     UNAVAILABLE = "unavailable"

@@ -203,7 +203,7 @@ class RdpGateway:
     async def _relay(
         self, client: Peer, request: ConnectionRequest, grant: Grant, link: HostLink, session: SessionId
     ) -> SessionEnd:
-        client.write(ConnectionConfirm(PROTOCOL_SSL, link.flags).to_bytes())
+        client.write(ConnectionConfirm(PROTOCOL_SSL, link.confirm.flags).to_bytes())
         try:
             await client.start_tls(self._client_tls, server_side=True, timeout_s=self._settings.handshake_timeout_s)
         except ssl.SSLError as error:
@@ -213,6 +213,7 @@ class RdpGateway:
             return SessionEnd(reason=EndReason.CLIENT_CLOSED, detail=f"in the TLS handshake: {what}"[:500])
         relay = Relay(
             client_request=request,
+            host_protocol=link.confirm.selected_protocol,
             username=link.credentials.username,
             password=link.credentials.password,
             domain=link.credentials.domain,

@@ -31,16 +31,19 @@ _AUTODETECT, _GRAPHICS_PIPELINE, _HEARTBEAT = 0x0080, 0x0100, 0x0400
 _LOSSY_DRAWING = 0x02 | 0x04
 
 
-def patch_connect_initial(initial: ConnectInitial, channels: frozenset[str]) -> ConnectInitial:
-    """What the host gets to see of the client: 32 bpp, no graphics pipeline, TLS, and only `channels`."""
-    return replace(initial, blocks=tuple(_patch_client_block(block, channels) for block in initial.blocks))
+def patch_connect_initial(
+    initial: ConnectInitial, channels: frozenset[str], protocol: int = PROTOCOL_SSL
+) -> ConnectInitial:
+    """What the host gets to see of the client: 32 bpp, no graphics pipeline, the security protocol that the host
+    selected, and only `channels`."""
+    return replace(initial, blocks=tuple(_patch_client_block(block, channels, protocol) for block in initial.blocks))
 
 
-def _patch_client_block(block: Block, channels: frozenset[str]) -> Block:
+def _patch_client_block(block: Block, channels: frozenset[str], protocol: int) -> Block:
     if block.type == CS_CORE:
         block = block.patched(140, b"\x18\0")  # highColorDepth: 24
         block = block.patched(142, b"\x0f\0")  # supportedColorDepths: all, 32 bpp among them
-        block = block.patched(212, PROTOCOL_SSL.to_bytes(4, "little"))
+        block = block.patched(212, protocol.to_bytes(4, "little"))
         if len(block.data) >= 146 - 4:
             # Autodetect and heartbeat would need the message channel, the pipeline is not bitmaps.
             flags = block.u16(144) & ~(_AUTODETECT | _GRAPHICS_PIPELINE | _HEARTBEAT) | _WANT_32BPP

@@ -18,7 +18,7 @@ from lucid.wire.rdp.patches import (
 )
 from lucid.wire.rdp.pdu import Cursor, PduReader, ProtocolError, pdu_length
 from lucid.wire.rdp.share import ClientInfo, ShareControl, ShareData, parse_share
-from lucid.wire.rdp.x224 import ConnectionRequest
+from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest
 
 _PEEK = 30
 """Bytes that tell what a slow-path PDU is: TPKT 4, X.224 3, MCS 8, share control 6, share data up to its
@@ -48,21 +48,23 @@ class _Phase(Enum):
 class Relay:
     """Sits between both TLS connections of one desktop session.
 
-    `client_request`: what the client sent before TLS. `username`, `password`, `domain`: the host's account,
-    forgotten once sent. `channels`: static virtual channels that may open, in lower case. Methods raise
-    ProtocolError when a peer breaks the protocol; the session must end then.
+    `client_request`: what the client sent before TLS. `host_protocol`: what the host selected. `username`,
+    `password`, `domain`: the host's account, forgotten once sent. `channels`: static virtual channels that may open, in
+    lower case. Methods raise ProtocolError when a peer breaks the protocol; the session must end then.
     """
 
     def __init__(
         self,
         *,
         client_request: ConnectionRequest,
+        host_protocol: int = PROTOCOL_SSL,
         username: str,
         password: Secret,
         domain: str,
         channels: frozenset[str],
     ) -> None:
         self._requested_protocols = client_request.requested_protocols
+        self._host_protocol = host_protocol
         self._inject: Callable[[ClientInfo], ClientInfo] | None = lambda info: patch_client_info(
             info, username=username, password=password, domain=domain
         )
@@ -142,7 +144,7 @@ class Relay:
         self._desktop = core.u16(8), core.u16(10)
         self._client_name = client_name(core)
         self._phase = _Phase.JOIN
-        return patch_connect_initial(initial, self._channels).to_bytes()
+        return patch_connect_initial(initial, self._channels, self._host_protocol).to_bytes()
 
     def _client_info(self, sent: SendData) -> bytes:
         """The first data that a client sends is its Client Info; nothing may come before it."""
