@@ -1,5 +1,6 @@
-"""Accounts and their passwords (port Accounts)."""
+"""Accounts and their passwords (ports Accounts and AccountKeeping)."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -11,7 +12,7 @@ from lucid.access.passwords import Passwords, random_password
 from lucid.access.records import AccountRecord, AccountStore
 from lucid.access.second_factors import SecondFactors
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, InvalidInput, TooManyRequests, Unauthenticated
+from lucid.base.errors import Conflict, Forbidden, InvalidInput, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.permission import Role
 from lucid.ports.access import Account
@@ -31,6 +32,14 @@ class Logins(Protocol):
     async def revoke(self, user: str) -> None:
         """End all of them: the password, the role or the right to log in has changed."""
         ...
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What somebody shows to confirm something: the password, or a code."""
+
+    password: Secret | None = None
+    code: Secret | None = None
 
 
 class AccountBook:
@@ -63,15 +72,18 @@ class AccountBook:
         _log.info("login", account=name)
         return record.account
 
-    async def confirm(self, *, name: str, password: Secret | None, code: Secret | None, origin: Origin) -> None:
-        """Let a person who is logged in prove again who that is, before something sensitive: with the password or a
-        code. Raises InvalidInput without either, Unauthenticated, TooManyRequests."""
-        if password is not None:
-            await self._verified(name, password, origin)
-        elif code is not None:
-            await self.check_second_factor(name=name, code=code, origin=origin)
-        else:
-            raise InvalidInput("confirm with the current password or a code", field="password")
+    async def confirm(self, *, name: str, proof: Proof, origin: Origin) -> None:
+        """Let a person who is logged in prove again who that is, before something sensitive. Raises Forbidden (the
+        login itself is still good), TooManyRequests."""
+        try:
+            if proof.password is not None:
+                await self._verified(name, proof.password, origin)
+            elif proof.code is not None:
+                await self.check_second_factor(name=name, code=proof.code, origin=origin)
+            else:
+                raise InvalidInput("confirm with the current password or a code", field="password")
+        except Unauthenticated:
+            raise Forbidden("the password or code is wrong") from None
 
     async def create_administrator(self) -> Secret | None:
         try:
@@ -126,9 +138,9 @@ class AccountBook:
         await self._acts.done("account.removed", origin, accountable=True, account=name)
 
     async def set_password(self, *, name: str, current: Secret, new: Secret, origin: Origin) -> None:
-        """Change one's own password, which ends all logins. Raises Unauthenticated, TooManyRequests, and InvalidInput
-        for a weak one."""
-        await self._verified(name, current, origin)
+        """Change one's own password, which ends all logins. Raises Forbidden when `current` is wrong, TooManyRequests,
+        and InvalidInput for a weak one."""
+        await self.confirm(name=name, proof=Proof(password=current), origin=origin)
         check_password(new, name)
         hashed = await self._passwords.hash(new)
         await self._store.change(name, lambda record: record.with_(password_hash=hashed, epoch=record.epoch + 1))

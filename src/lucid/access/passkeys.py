@@ -13,7 +13,7 @@ from lucid.access.relying_party import AuthenticationResponse, RegistrationRespo
 from lucid.access.seal import AccountSeal
 from lucid.access.second_factors import SecondFactors
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.canonical import first_problem
 
@@ -63,9 +63,12 @@ class Passkeys:
         self, name: str, label: str, response: RegistrationResponse, *, origin: Origin
     ) -> tuple[PasskeyRecord, list[str] | None]:
         """Add the passkey that the browser made, called `label`. Returns recovery codes too if the account had none.
-        Raises Unauthenticated for a response that is not genuine, Conflict when somebody has it already."""
-        challenge = await self._answered(response.response.clientDataJSON, _REGISTER, name)
-        made = self._party.check_registration(response, challenge)
+        Raises Forbidden for a response that is not genuine, Conflict when somebody has it already."""
+        try:
+            challenge = await self._answered(response.response.clientDataJSON, _REGISTER, name)
+            made = self._party.check_registration(response, challenge)
+        except Unauthenticated as error:
+            raise Forbidden(error.detail) from None  # the login itself is still good
         passkey = PasskeyRecord(
             id=passkey_id(made.credential),
             name=label,

@@ -36,10 +36,12 @@ _MALFORMED = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    RecursionError,
     TypeError,
     ValueError,
 )
-"""What the library raises for responses that no authenticator makes: it reads keys and numbers without checking."""
+"""What the library raises for responses that no authenticator makes: it reads keys and numbers without checking, and
+nested texts to any depth."""
 
 
 class _Form(BaseModel):

@@ -9,7 +9,7 @@ from lucid.access.records import AccountRecord, AccountStore, TotpOffer, TotpRec
 from lucid.access.seal import AccountSeal
 from lucid.access.totp import Codes, new_secret, provisioning_uri
 from lucid.base.clock import Clock, shift_time
-from lucid.base.errors import Conflict, NotFound, Unauthenticated
+from lucid.base.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from lucid.base.secret import Secret
 
 _KIND = "second-factor"
@@ -84,7 +84,7 @@ class SecondFactors:
 
     async def confirm_totp(self, name: str, code: Secret, *, origin: Origin) -> list[str] | None:
         """Finish the enrolment with the app's code, which is used up by that. Returns recovery codes if the account
-        had none. Raises Conflict when nothing is being enrolled, Unauthenticated, TooManyRequests."""
+        had none. Raises Conflict when nothing is being enrolled, Forbidden for a wrong code, TooManyRequests."""
         await self._lockout.attempt(name, kind=_KIND)
 
         def confirm(record: AccountRecord) -> tuple[AccountRecord, list[str] | None]:
@@ -93,7 +93,7 @@ class SecondFactors:
                 raise Conflict("no app is being enrolled: begin again")
             step = self._codes.step(name, offer.sealed, code, after=0)
             if step is None:
-                raise Unauthenticated("the code is wrong: check the clock of the device")
+                raise Forbidden("the code is wrong: check the clock of the device")
             enrolled = record.with_(totp=TotpRecord(sealed=offer.sealed, last_step=step), totp_offer=None)
             return self.first_codes(enrolled)
 

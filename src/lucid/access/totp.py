@@ -36,7 +36,7 @@ def matching_step(secret: Secret, code: Secret, *, now: str, after: int) -> int 
     totp = pyotp.TOTP(secret.reveal(), interval=STEP_S)
     present = int(parse_time(now).timestamp()) // STEP_S
     matched = None
-    for step in range(present - WINDOW, present + WINDOW + 1):
+    for step in range(max(0, present - WINDOW), present + WINDOW + 1):
         if hmac.compare_digest(totp.generate_otp(step), text) and step > after:
             matched = step
     return matched

@@ -2,7 +2,7 @@
 
 from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
-from lucid.ports.access import Accounts, Gateway, Hosts, Tickets
+from lucid.ports.access import AccountKeeping, Accounts, Gateway, Hosts, Tickets
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
@@ -21,14 +21,15 @@ from lucid.services.session_storage.settings import SessionStorageSettings
 SERVICES = (
     Service(
         name="lucid-auth-service",
-        summary="accounts and single-use connection tickets",
+        summary="accounts, logins and single-use connection tickets",
         phase=1,
         port=8089,
         embedded_port=11089,
         entry="lucid.services.lucid_auth_service.app:create",
         settings=LucidAuthServiceSettings,
         needs=(Documents,),
-        provides=(Tickets, Accounts),
+        provides=(Tickets, Accounts, AccountKeeping),
+        api=("/api/v1/account", "/api/v1/accounts"),
         keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
         volumes=(),
     ),

@@ -49,11 +49,6 @@ class Accounts(Protocol):
         """On the first call ever, create the account `admin` and return its password; None afterwards."""
         ...
 
-    async def reset_password(self, *, name: Name) -> Secret:
-        """For the operator: a new random password, which ends all logins and removes the second factors. Raises
-        NotFound."""
-        ...
-
     async def get(self, *, name: Name) -> Account:
         """Raises NotFound."""
         ...
@@ -64,6 +59,31 @@ class Accounts(Protocol):
 
     async def check_second_factor(self, *, name: Name, code: Secret) -> None:
         """A fresh TOTP or recovery code, each good once. Raises Unauthenticated, TooManyRequests."""
+        ...
+
+
+class AccountKeeping(Protocol):
+    """What only the operator may do to accounts; administrators do it through the API. Offered by
+    lucid-auth-service, needed by no service."""
+
+    async def create(self, *, name: Name, role: Role) -> Secret:
+        """Create an account and return its first password, which is random. Raises Conflict when the name is taken,
+        or belonged to an account that was removed."""
+        ...
+
+    async def change(self, *, name: Name, role: Role | None = None, locked: bool | None = None) -> Account:
+        """Change role or lock, which ends all logins. Raises NotFound, and Conflict when no administrator who can
+        log in would be left."""
+        ...
+
+    async def remove(self, *, name: Name) -> None:
+        """Remove the account and end all logins; its name is not given again. Raises NotFound, and Conflict as
+        `change` does."""
+        ...
+
+    async def reset_password(self, *, name: Name) -> Secret:
+        """A new random password, which ends all logins and removes the second factors. Raises
+        NotFound."""
         ...
 
 

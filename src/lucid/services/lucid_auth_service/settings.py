@@ -18,7 +18,7 @@ class LucidAuthServiceSettings(Settings):
         default="localhost", min_length=1, max_length=253, description="domain name that passkeys are bound to"
     )
     passkey_origins: tuple[str, ...] = Field(
-        default=("http://localhost:18080", "http://localhost:18120"),
+        default=("http://localhost:12080", "https://localhost:12080", "http://localhost:14120"),
         description='web addresses that may use passkeys, as JSON: `["https://lucid.example.org"]`',
     )
     sign_in_life_s: float = Field(default=300.0, gt=0, description="time to finish a login that has begun")

@@ -1,0 +1,1 @@
+"""The public API of lucid-auth-service, a module for each topic."""
