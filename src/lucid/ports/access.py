@@ -233,6 +233,23 @@ class GatewayEndpoint(Value):
     fingerprint: str
 
 
+class DoorEndpoint(Value):
+    """Where clients reach the API, and the SHA-256 (hex) of the certificate that they will see; empty without TLS."""
+
+    url: str
+    fingerprint: str = ""
+
+
+class Door(Protocol):
+    """The public HTTP door. Offered by api-gateway."""
+
+    async def endpoint(self) -> DoorEndpoint: ...
+
+    async def document(self) -> dict[str, Any]:
+        """The OpenAPI document of all services that have been seen."""
+        ...
+
+
 class LiveSession(Value):
     """A session that is being relayed now. Rates in bytes since it began; times in seconds."""
 

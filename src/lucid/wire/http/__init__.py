@@ -1,0 +1,1 @@
+"""What a proxy has to know of HTTP's header fields; no I/O."""
