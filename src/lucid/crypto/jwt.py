@@ -16,8 +16,13 @@ from lucid.base.secret import Secret
 from lucid.model.canonical import canonical_json
 
 ALGORITHM = "EdDSA"
+MAX_CHARACTERS = 16_384
+"""A longer text is no token of ours; nothing is computed for it."""
+
 LEEWAY_S = 5
 """How far the clocks of two machines may differ, in seconds."""
+
+_MAX_TIME = 2**53
 
 PublicKeys = Mapping[str, Ed25519PublicKey]
 """Keys by their id (`kid`)."""
@@ -83,9 +88,11 @@ def public_of(jwk: Mapping[str, Any]) -> Ed25519PublicKey:
 
 def key_id(token: str) -> str:
     """The `kid` that a token names, unverified. Raises Unauthenticated when it is no token of ours."""
+    if len(token) > MAX_CHARACTERS or not token.isascii():
+        raise Unauthenticated("the token is malformed")
     try:
         head = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, RecursionError):  # a header may be nested too deeply for the parser
         raise Unauthenticated("the token is malformed") from None
     found = head.get("kid")
     if head.get("alg") != ALGORITHM or not isinstance(found, str):
@@ -105,7 +112,9 @@ def verify(token: str, keys: PublicKeys, *, issuer: str, audience: str, now: flo
     except jwt.InvalidTokenError as error:
         raise Unauthenticated(f"the token is not valid: {error}") from None
     begins, ends = claims.get("nbf", claims["iat"]), claims["exp"]
-    if not all(isinstance(value, int | float) for value in (begins, ends)):
+    if not all(
+        type(value) in (int, float) and abs(value) < _MAX_TIME for value in (begins, ends)
+    ):  # NaN is not, either
         raise Unauthenticated("the token is not valid: times must be numbers")
     if now >= ends + LEEWAY_S:
         raise Unauthenticated("the token has expired")
