@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lucid.catalog.document import settings_page
+from lucid.catalog.document import roles_page, settings_page
 from lucid.runtime.settings import RuntimeSettings
 
 Path("docs/settings.md").write_text(settings_page(RuntimeSettings))
+Path("docs/roles.md").write_text(roles_page())

@@ -1,4 +1,4 @@
-"""docs/settings.md out of the catalog: every environment variable with its default and meaning."""
+"""Pages of docs/ out of the code: every environment variable with its default and meaning; what each role may do."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from lucid.base.secret import Secret
 from lucid.base.settings import Settings
 from lucid.catalog.keys import KEYS
 from lucid.catalog.services import SERVICES
+from lucid.model.permission import MEANINGS, ROLE_NAMES, ROLES, Permission
 
 
 def _default(settings: type[Settings], name: str) -> str:
@@ -48,4 +49,27 @@ def settings_page(runtime: type[Settings]) -> str:
     lines += ["", "## Keys", "", "Files of mode 0600 in the data folder's `keys/`, made at the first start.", ""]
     lines += ["| file | kind | what it does |", "|---|---|---|"]
     lines += [f"| `{key.name}` | {key.kind} | {key.about} |" for key in KEYS]
+    return "\n".join(lines) + "\n"
+
+
+_ROLES_PAGE = """\
+# Roles
+
+An account has one role; a role is a set of permissions. A personal API token has those permissions of its owner that
+were chosen for it. Permissions that end in `-all` are about everybody's things, the plain ones about one's own. How
+accounts and roles are managed: [accounts.md](accounts.md). Written by `make docs` from
+`src/lucid/model/permission.py`; a test keeps it current.
+"""
+
+
+def roles_page() -> str:
+    """docs/roles.md: which permissions each role has."""
+    lines = [
+        _ROLES_PAGE,
+        f"| permission | allows to | {' | '.join(ROLE_NAMES)} |",
+        f"|---|---|{':-:|' * len(ROLE_NAMES)}",
+    ]
+    for permission in Permission:
+        marks = " | ".join("x" if permission in ROLES[role] else " " for role in ROLE_NAMES)
+        lines.append(f"| `{permission.value}` | {MEANINGS[permission]} | {marks} |")
     return "\n".join(lines) + "\n"
