@@ -3,7 +3,9 @@
 from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Gateway, Hosts, Tickets
+from lucid.ports.desktops import XrdpHost
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
+from lucid.ports.machine import DesktopMachine
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
 from lucid.services.block_manager.settings import BlockManagerSettings
@@ -12,6 +14,7 @@ from lucid.services.data_chain.settings import DataChainSettings
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
+from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
 from lucid.services.session_anchoring.settings import SessionAnchoringSettings
 from lucid.services.session_pipeline.settings import SessionPipelineSettings
 from lucid.services.session_processor.settings import SessionProcessorSettings
@@ -131,6 +134,20 @@ SERVICES = (
         needs=(Recorder, Processor, Anchoring, DataChain, Documents, Bus),
         provides=(Pipeline,),
         volumes=(),
+    ),
+    Service(
+        name="rdp-xrdp",
+        summary="the built-in desktop host: real xrdp, supervised",
+        phase=3,
+        port=8094,
+        embedded_port=13094,
+        entry="lucid.services.rdp_xrdp.app:create",
+        settings=RdpXrdpSettings,
+        needs=(DesktopMachine, Folder),
+        provides=(XrdpHost,),
+        listens={"rdp_port": 3389},
+        embedded={"rdp_port": 13390},
+        resources=Resources(memory_mib=2048, cpus=2.0),
     ),
     Service(
         name="rdp-server-manager",

@@ -1,15 +1,19 @@
 """Desktops of the built-in host, and looking at a host from outside."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from lucid.base.clock import Time
 from lucid.base.ids import Name
 from lucid.base.secret import Secret
 from lucid.base.value import Value
 from lucid.model.host import Host, HostCredentials
+
+USER_PREFIX = "lucid-"
+DesktopUser = Annotated[str, StringConstraints(pattern=r"^lucid-[a-z0-9][a-z0-9-]{0,24}$")]
+"""The Unix account of a desktop: the prefix keeps it apart from the accounts of people and of the system."""
 
 
 class XrdpStatus(Value):
@@ -28,9 +32,10 @@ class XrdpStatus(Value):
 
 
 class XrdpDesktop(Value):
-    """A desktop as the built-in host knows it: its Unix account, and whether a session of it runs."""
+    """A desktop as the built-in host knows it: its Unix account, whether anything runs under it, and what that uses
+    (CPU seconds of the processes that live, resident bytes)."""
 
-    user: str
+    user: DesktopUser
     running: bool
     cpu_s: float = 0.0
     memory_bytes: int = 0
@@ -45,19 +50,19 @@ class XrdpHost(Protocol):
         """Where it listens, with its certificate pinned. Raises Unavailable while it does not run."""
         ...
 
-    async def create_user(self, *, user: str, password: Secret) -> None:
+    async def create_user(self, *, user: DesktopUser, password: Secret) -> None:
         """Create the Unix account with a home, or set its password. Raises Unavailable."""
         ...
 
-    async def remove_user(self, *, user: str) -> None:
+    async def remove_user(self, *, user: DesktopUser) -> None:
         """End its session and remove account and home."""
         ...
 
-    async def stop_session(self, *, user: str) -> bool:
-        """End the user's desktop; False when none runs."""
+    async def stop_session(self, *, user: DesktopUser) -> bool:
+        """End the user's desktop; False when none runs. Raises NotFound."""
         ...
 
-    async def reset_user(self, *, user: str) -> None:
+    async def reset_user(self, *, user: DesktopUser) -> None:
         """End its session and give it a fresh home. Raises NotFound."""
         ...
 
@@ -74,31 +79,64 @@ class DesktopState(StrEnum):
 
 
 class Desktop(Value):
-    """A desktop that the platform provisioned; its host is registered under the same name."""
+    """A desktop that the platform provisioned; its host is registered under the same name. `account` is its Unix
+    account on the built-in host."""
 
     name: Name
     owner: Name
+    account: DesktopUser
     state: DesktopState
     created: Time
 
 
-class Desktops(Protocol):
-    """Provisioned desktops. Offered by rdp-server-manager."""
+MAX_DESKTOPS = 1000
+"""Of one owner."""
 
-    async def create(self, *, name: Name, owner: Name) -> Desktop:
+
+class DesktopQuota(Value):
+    """How many desktops somebody may have. `own`: set for this person, not the installation's default."""
+
+    owner: Name
+    limit: int = Field(ge=0, le=MAX_DESKTOPS)
+    own: bool
+
+
+OPERATOR = "lucid-cli"
+"""Who acts where no person is named: the operator at the command line."""
+
+
+class Desktops(Protocol):
+    """Provisioned desktops. Offered by rdp-server-manager. `actor` is the person who does it, for the audit trail.
+    Raise Unavailable where the built-in host does not work; what was begun then is undone or finished later."""
+
+    async def create(self, *, name: Name, owner: Name, actor: Name = OPERATOR) -> Desktop:
         """Create account, home and host entry. Raises Conflict for a taken name, Forbidden over the owner's quota."""
         ...
 
-    async def list(self, *, owner: Name | None = None) -> list[Desktop]: ...
-
-    async def stop(self, *, name: Name) -> Desktop: ...
-
-    async def reset(self, *, name: Name) -> Desktop:
-        """Stop it and give it a fresh home."""
+    async def get(self, *, name: Name) -> Desktop:
+        """Raises NotFound."""
         ...
 
-    async def delete(self, *, name: Name) -> None:
+    async def list(self, *, owner: Name | None = None) -> list[Desktop]:
+        """Desktops by name, of `owner` or all."""
+        ...
+
+    async def stop(self, *, name: Name, actor: Name = OPERATOR) -> Desktop:
+        """End what runs there. Raises NotFound."""
+        ...
+
+    async def reset(self, *, name: Name, actor: Name = OPERATOR) -> Desktop:
+        """Stop it and give it a fresh home. Raises NotFound."""
+        ...
+
+    async def delete(self, *, name: Name, actor: Name = OPERATOR) -> None:
         """Raises NotFound. Recordings stay."""
+        ...
+
+    async def quota(self, *, owner: Name) -> DesktopQuota: ...
+
+    async def set_quota(self, *, owner: Name, limit: int | None, actor: Name = OPERATOR) -> DesktopQuota:
+        """Set how many desktops `owner` may have; None: as many as the installation's default."""
         ...
 
 
@@ -118,4 +156,6 @@ class ProbeResult(Value):
 class Prober(Protocol):
     """Connects to a host as a client would, waits for the first frame and leaves. A driver, bound by the runtime."""
 
-    async def probe(self, *, host: Host, credentials: HostCredentials, limit_s: float = 20.0) -> ProbeResult: ...
+    async def probe(self, *, host: Host, credentials: HostCredentials, limit_s: float = 20.0) -> ProbeResult:
+        """Never raises for what a host does: the result says it."""
+        ...

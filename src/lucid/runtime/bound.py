@@ -9,7 +9,11 @@ from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
+from lucid.drivers.rdp.prober import RdpProber
+from lucid.drivers.xrdp.machine import XrdpMachine
+from lucid.ports.desktops import Prober
 from lucid.ports.identity import Signer
+from lucid.ports.machine import DesktopMachine
 from lucid.ports.stores import Blobs, Folder
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
@@ -35,5 +39,7 @@ BOUND: Mapping[type, Callable[[Context], Any]] = {
     Folder: lambda context: DiskFolder(context.data.of(context.service.name)),
     Blobs: lambda context: DiskBlobs(context.data.of(context.service.name)),
     Signer: _signer,
+    DesktopMachine: lambda _: XrdpMachine(),
+    Prober: lambda _: RdpProber(),
 }
 """By port. A driver is imported in its function when it is heavy."""

