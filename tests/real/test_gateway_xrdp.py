@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from lucid.base.secret import Secret
+from lucid.drivers.rdp.client import RdpClient
 from lucid.model.frame import Direction
 from lucid.model.session import EndReason
 from lucid.services.rdp_controller.service import RdpGateway
@@ -37,6 +38,10 @@ WIDTH, HEIGHT = 800, 600
 WHITE = b"\xff\xff\xff"
 BLACK = b"\0\0\0"
 TERMINAL_PIXELS = 50_000
+UNDRAWN_PIXELS = 10_000
+"""More black than the clock and a terminal full of text have; a band of the desktop that was not drawn has more."""
+OUTPUT_PIXELS = 500
+"""More black than a typed line has, less than a terminal full of numbers."""
 
 
 @dataclass
@@ -149,6 +154,38 @@ async def test_a_ticket_as_user_name_cookie_is_enough(
     with freerdp(display, client_folder, gateway.port, f"/size:{WIDTH}x{HEIGHT}", f"/u:{ticket}"):
         await compare(gateway, display, client_folder)
     await gateway.pipeline.last_end()
+
+
+async def black_text(client: RdpClient) -> int:
+    """Black pixels of a desktop that is painted all over: what the host has not drawn yet is black as well."""
+    while True:
+        if client.screen is not None:
+            rgb = client.screen.rgb()
+            if rgb.count(WHITE) > TERMINAL_PIXELS and (black := rgb.count(BLACK)) < UNDRAWN_PIXELS:
+                return black
+        await asyncio.sleep(0.2)
+
+
+async def test_keys_reach_the_terminal_and_the_recording(
+    gateway: RealGateway, display: Display, client_folder: Path
+) -> None:
+    """What our own client types is executed on the host; the recording shows what that client was shown."""
+    async with await RdpClient.connect(
+        "127.0.0.1", gateway.port, token=gateway.ticket(), width=WIDTH, height=HEIGHT, draw=True
+    ) as client:
+        async with asyncio.timeout(30):
+            before = await black_text(client)
+            await client.click(200, 200)
+            await client.type_text("seq 100 200\n")
+            while await black_text(client) < before + OUTPUT_PIXELS:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+            seen = -1
+            while (now := client.bytes_received) != seen:
+                seen = now
+                await asyncio.sleep(0.5)
+    assert (await gateway.pipeline.last_end()).reason is EndReason.CLIENT_CLOSED
+    assert client.screen is not None
+    assert client.screen.rgb() == await asyncio.to_thread(lambda: gateway.recorded_screen().rgb())
 
 
 @pytest.mark.parametrize(

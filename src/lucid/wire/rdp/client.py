@@ -33,6 +33,8 @@ _INFO_FLAGS = (
 _LICENSE_ALERT = b"\xff"
 _RELEASE, _EXTENDED = 0x01, 0x02
 _KEY, _MOUSE, _UNICODE = 0, 1, 4
+_CONTROL_KEYS = {"\n": 0x1C, "\t": 0x0F}
+"""Set 1 scancodes of Enter and Tab: hosts know no Unicode event for what is a key and no character."""
 _MOVE, _DOWN = 0x0800, 0x8000
 Button = Literal["left", "right", "middle"]
 _BUTTONS: dict[Button, int] = {"left": 0x1000, "right": 0x2000, "middle": 0x4000}
@@ -233,8 +235,13 @@ class ClientHandshake:
         return _fast_path_input(bytes((_KEY << 5 | flags, scancode & 0x7F)))
 
     def text(self, text: str) -> bytes:
-        """Type `text` regardless of the keyboard layout (section 2.2.8.1.2.2.2)."""
-        units = text.encode("utf-16-le", "surrogatepass")
+        """Type `text` regardless of the keyboard layout (section 2.2.8.1.2.2.2); a newline is the Enter key."""
+        return b"".join(self._character(character) for character in text)
+
+    def _character(self, character: str) -> bytes:
+        if (scancode := _CONTROL_KEYS.get(character)) is not None:
+            return self.key(scancode, down=True) + self.key(scancode, down=False)
+        units = character.encode("utf-16-le", "surrogatepass")
         pairs = [units[i : i + 2] for i in range(0, len(units), 2)]
         return b"".join(
             _fast_path_input(bytes((_UNICODE << 5 | flags,)) + pair) for pair in pairs for flags in (0, _RELEASE)
