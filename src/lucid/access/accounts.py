@@ -85,16 +85,24 @@ class AccountBook:
         except Unauthenticated:
             raise Forbidden("the password or code is wrong") from None
 
-    async def create_administrator(self) -> Secret | None:
-        try:
-            return await self.create(name=ADMINISTRATOR, role=ROLE_ADMIN)
-        except Conflict:
+    async def create_administrator(self, password: Secret | None = None) -> Secret | None:
+        """As the port says; `password`, if given, is used in place of a random one. Raises InvalidInput for a weak
+        one."""
+        if await self._store.find(ADMINISTRATOR):
             return None
+        try:
+            return await self.create(name=ADMINISTRATOR, role=ROLE_ADMIN, password=password)
+        except Conflict:
+            return None  # created by another call in the meantime, or removed since
 
-    async def create(self, *, name: str, role: Role, origin: Origin = OPERATING) -> Secret:
+    async def create(
+        self, *, name: str, role: Role, password: Secret | None = None, origin: Origin = OPERATING
+    ) -> Secret:
         if name in RESERVED:
             raise InvalidInput(f"the name {name} is reserved", field="name")
-        password = random_password()
+        if password is not None:
+            check_password(password, name)
+        password = password or random_password()
         hashed = await self._passwords.hash(password)
         await self._store.insert(
             AccountRecord(name=name, role=role, created=self._clock.now(), password_hash=hashed),

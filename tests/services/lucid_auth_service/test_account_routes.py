@@ -299,7 +299,7 @@ async def test_nobody_gets_nothing(router: APIRouter) -> None:
         ("POST", ALL, {"name": "bob", "role": "owner"}),
         ("POST", ALL, {"name": "bob", "password": "chosen by the administrator"}),
         ("PATCH", f"{ALL}/root", {"role": "root"}),
-        ("PATCH", f"{ALL}/root", {"locked": "maybe"}),
+        ("PATCH", f"{ALL}/root", {"locked": 0}),
         ("PATCH", f"{ALL}/root", {"name": "other"}),
         ("POST", f"{OWN}/passkeys", {"name": "a\x00b", "response": {}}),
         ("POST", f"{OWN}/passkeys/xyz/removal", {"password": "x"}),

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from lucid.base.errors import Conflict
 from lucid.base.ids import Name
@@ -52,7 +52,7 @@ class AccountChange(Value):
     """What is to change; the rest stays."""
 
     role: Role | None = Field(default=None, examples=["developer"])
-    locked: bool | None = Field(default=None, description="a locked account cannot log in", examples=[True])
+    locked: StrictBool | None = Field(default=None, description="a locked account cannot log in", examples=[True])
 
 
 def accounts_routes(people: People) -> APIRouter:
