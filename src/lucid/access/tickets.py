@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from lucid.access.acts import UNKNOWN, Acts, Origin
 from lucid.base.clock import Clock, shift_time
 from lucid.base.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from lucid.base.secret import Secret
@@ -34,9 +35,10 @@ class TicketOffice:
     """Tickets in documents, found by the SHA-256 of their secret, which itself is not stored. Using one up is
     a replacement of its first version, so that of two attempts at the same time one wins."""
 
-    def __init__(self, rules: TicketRules, *, documents: Documents, clock: Clock) -> None:
+    def __init__(self, rules: TicketRules, *, documents: Documents, acts: Acts, clock: Clock) -> None:
         self._rules = rules
         self._documents = documents
+        self._acts = acts
         self._clock = clock
 
     async def issue(self, *, user: str, host: str, policy: Policy, ttl_s: int = 120) -> Ticket:
@@ -49,7 +51,7 @@ class TicketOffice:
         grant = Grant(user=user, host=host, policy=policy)
         body = {"grant": grant.model_dump(mode="json"), "issued": issued, "expires": ticket.expires, "used": None}
         await self._documents.insert(TICKETS, _key(secret), body)
-        _log.info("ticket issued", user=user, host=host, expires=ticket.expires, reference=_reference(secret))
+        await self._acts.done("ticket.issued", Origin(user), account=user, host=host, reference=_reference(secret))
         return ticket
 
     async def redeem(self, *, secret: Secret) -> Grant:
@@ -57,22 +59,26 @@ class TicketOffice:
         try:
             found = await self._documents.get(TICKETS, _key(secret))
         except NotFound:
-            raise self._refusal(secret, "unknown") from None
+            # Not an act in the audit trail: anybody could fill that.
+            _log.warning("ticket refused", reason="unknown", reference=_reference(secret))
+            raise Unauthenticated("the ticket is unknown") from None
+        grant = Grant.model_validate(found.body["grant"])
         if found.body["used"] is not None:
-            raise self._refusal(secret, "used")
+            raise await self._refusal(secret, grant, "used")
         # A clock before the ticket's own beginning was set back; the ticket would live longer than allowed.
         if not shift_time(found.body["issued"], -self._rules.skew_s) <= now < found.body["expires"]:
-            raise self._refusal(secret, "expired")
+            raise await self._refusal(secret, grant, "expired")
         try:
             await self._documents.replace(TICKETS, found.id, found.body | {"used": now}, version=found.version)
         except Conflict:
-            raise self._refusal(secret, "used") from None
-        grant = Grant.model_validate(found.body["grant"])
-        _log.info("ticket redeemed", user=grant.user, host=grant.host, reference=_reference(secret))
+            raise await self._refusal(secret, grant, "used") from None
+        who = Origin(grant.user)
+        await self._acts.done("ticket.redeemed", who, account=grant.user, host=grant.host, reference=_reference(secret))
         return grant
 
-    def _refusal(self, secret: Secret, reason: str) -> Unauthenticated:
-        _log.warning("ticket refused", reason=reason, reference=_reference(secret))
+    async def _refusal(self, secret: Secret, grant: Grant, reason: str) -> Unauthenticated:
+        about = {"account": grant.user, "host": grant.host, "reference": _reference(secret)}
+        await self._acts.denied("ticket.redeemed", UNKNOWN, reason=reason, **about)
         return Unauthenticated(f"the ticket is {reason}")
 
     async def sweep(self) -> int:

@@ -2,7 +2,7 @@
 
 from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
-from lucid.ports.access import AccountKeeping, Accounts, Gateway, Hosts, Tickets
+from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
 from lucid.ports.desktops import XrdpHost
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.machine import DesktopMachine
@@ -24,15 +24,25 @@ from lucid.services.session_storage.settings import SessionStorageSettings
 SERVICES = (
     Service(
         name="lucid-auth-service",
-        summary="accounts, logins and single-use connection tickets",
+        summary="accounts, logins, approvals, connection tickets and the audit trail",
         phase=1,
         port=8089,
         embedded_port=11089,
         entry="lucid.services.lucid_auth_service.app:create",
         settings=LucidAuthServiceSettings,
-        needs=(Documents,),
-        provides=(Tickets, Accounts, AccountKeeping),
-        api=("/api/v1/account", "/api/v1/accounts"),
+        needs=(Documents, Bus, Anchoring),
+        provides=(Tickets, Accounts, AccountKeeping, Tokens, Audit, Approvals),
+        api=(
+            "/api/v1/account",
+            "/api/v1/accounts",
+            "/api/v1/approvals",
+            "/api/v1/audit",
+            "/api/v1/keys",
+            "/api/v1/login",
+            "/api/v1/logins",
+            "/api/v1/logout",
+            "/api/v1/tokens",
+        ),
         keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
         volumes=(),
     ),

@@ -1,6 +1,7 @@
 """The service on a real store, with a clock that the tests turn and a cheap password hash."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from argon2 import PasswordHasher
 from lucid.access.passwords import Passwords
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, RevokedLogins, Trail, TurnedClock
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, RevokedLogins, Trail, TurnedClock
+
+Make = Callable[..., AuthService]
 
 
 @pytest.fixture
@@ -41,7 +44,27 @@ def logins() -> RevokedLogins:
 
 
 @pytest.fixture
-def service(
-    documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords, trail: Trail, logins: RevokedLogins
-) -> AuthService:
-    return AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap, audit=trail, logins=logins)
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
+
+
+@pytest.fixture
+def make(documents: SqliteDocuments, bus: MemoryBus, log: MemoryLog, clock: TurnedClock, cheap: Passwords) -> Make:
+    """Makes the service, or another replica of it."""
+    return partial(AuthService, SETTINGS, documents=documents, bus=bus, anchoring=log, clock=clock, passwords=cheap)
+
+
+@pytest.fixture
+def service(make: Make, trail: Trail, logins: RevokedLogins) -> AuthService:
+    return make(audit=trail, logins=logins)
+
+
+@pytest.fixture
+def whole(make: Make) -> AuthService:
+    """The service with its own audit trail and logins."""
+    return make()

@@ -18,7 +18,7 @@ from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.model.permission import ROLE_NAMES, Role
 from lucid.ports.access import Account
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, RevokedLogins, Trail, TurnedClock
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, RevokedLogins, Trail, TurnedClock
 
 ADA = Origin("ada")
 GOOD = Secret("seven green bicycles")
@@ -145,7 +145,9 @@ async def test_the_last_administrator_stays(service: AuthService, trail: Trail) 
 async def test_administrators_who_remove_each_other_leave_one(
     service: AuthService, documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords, attempt: int
 ) -> None:
-    twin = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
+    twin = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=cheap
+    )
     names = [f"root-{n}" for n in range(4)]
     for name in names:
         await service.accounts.create(name=name, role="admin")

@@ -17,11 +17,12 @@ from lucid.base.errors import TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.ports.access import Account, AccountKeeping, Accounts, Tickets
+from lucid.ports.log import Anchoring
 from lucid.ports.service import Ports
-from lucid.ports.stores import Documents
+from lucid.ports.stores import Bus, Documents
 from lucid.services.lucid_auth_service.app import create
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, TurnedClock, bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
 
 WRONG = Secret("wrong")
 
@@ -85,7 +86,9 @@ class CountedHasher(PasswordHasher):
 
 async def test_an_unknown_name_takes_as_long(clock: TurnedClock, documents: SqliteDocuments) -> None:
     hasher = CountedHasher()
-    service = AuthService(SETTINGS, documents=documents, clock=clock, passwords=Passwords(hasher))
+    service = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=Passwords(hasher)
+    )
     await administrator(service)
     await fail(service, "admin", 1)
     await fail(service, "nobody", 1)
@@ -124,7 +127,9 @@ async def test_pauses_survive_a_restart(
     service: AuthService, documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords
 ) -> None:
     await fail(service, "admin", 5)
-    restarted = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
+    restarted = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=cheap
+    )
     with pytest.raises(TooManyRequests):
         await restarted.accounts.authenticate(name="admin", password=WRONG)
 
@@ -161,7 +166,9 @@ async def test_a_hash_of_another_cost_is_renewed_at_login(
 ) -> None:
     password = await administrator(service)
     dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
-    service = AuthService(SETTINGS, documents=documents, clock=clock, passwords=dearer)
+    service = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=dearer
+    )
     for _ in range(2):
         await service.accounts.authenticate(name="admin", password=password)
     found = await documents.get(ACCOUNTS, "admin")
@@ -189,7 +196,7 @@ async def test_passwords_are_neither_stored_nor_logged(service: AuthService, tmp
 
 
 async def test_the_app_offers_both_ports_and_sweeps(documents: SqliteDocuments, clock: TurnedClock) -> None:
-    app = create(SETTINGS, Ports({Documents: documents}, clock))
+    app = create(SETTINGS, Ports({Documents: documents, Bus: MemoryBus(), Anchoring: MemoryLog()}, clock))
     assert set(app.provides) >= {Tickets, Accounts, AccountKeeping}
     body = {"failures": 1, "last": "2020-01-01T00:00:00.000000Z"}
     await documents.insert(ATTEMPTS, "old", body)

@@ -19,7 +19,15 @@ from lucid.base.errors import Conflict, Corrupted, Forbidden, InvalidInput, NotF
 from lucid.base.secret import Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, RevokedLogins, Trail, TurnedClock, bytes_below
+from tests.services.lucid_auth_service.auth_kit import (
+    SETTINGS,
+    MemoryBus,
+    MemoryLog,
+    RevokedLogins,
+    Trail,
+    TurnedClock,
+    bytes_below,
+)
 
 ADA = Origin("ada", "192.0.2.7", "request-1")
 
@@ -273,7 +281,7 @@ async def test_secrets_and_codes_are_neither_stored_nor_logged(
 async def test_another_key_opens_nothing(service: AuthService, documents: SqliteDocuments, clock: TurnedClock) -> None:
     _, app, _ = await enrolled(service, clock)
     settings = SETTINGS.model_copy(update={"account_seal_key": Secret("6b" * 32)})
-    other = AuthService(settings, documents=documents, clock=clock)
+    other = AuthService(settings, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock)
     with pytest.raises(Corrupted):
         await other.accounts.check_second_factor(name="ada", code=app.code())
 

@@ -15,7 +15,7 @@ from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.model.host import Grant, Ticket
 from lucid.model.policy import Policy
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, TurnedClock, bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
 
 POLICY = Policy(clipboard=True, idle_limit_s=60)
 
@@ -51,7 +51,9 @@ async def test_a_ticket_works_once(service: AuthService) -> None:
 async def test_of_two_attempts_at_once_one_wins(
     service: AuthService, documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords
 ) -> None:
-    twin = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
+    twin = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=cheap
+    )
     for _ in range(20):
         ticket = await issue(service)
         attempts = [office.redeem(secret=ticket.secret) for office in (service.tickets, twin.tickets) * 3]
@@ -103,7 +105,9 @@ async def test_tickets_survive_a_restart(
 ) -> None:
     fresh, used = await issue(service), await issue(service)
     await service.tickets.redeem(secret=used.secret)
-    restarted = AuthService(SETTINGS, documents=documents, clock=clock, passwords=cheap)
+    restarted = AuthService(
+        SETTINGS, documents=documents, bus=MemoryBus(), anchoring=MemoryLog(), clock=clock, passwords=cheap
+    )
     assert await refusal(restarted, used.secret) == "the ticket is used"
     await restarted.tickets.redeem(secret=fresh.secret)
 
@@ -130,6 +134,6 @@ async def test_the_secret_is_neither_stored_nor_logged(service: AuthService, tmp
         await refusal(service, ticket.secret)
     assert ticket.secret.reveal() not in str(logs)
     assert ticket.secret.reveal().encode() not in bytes_below(tmp_path)
-    assert [entry["event"] for entry in logs] == ["ticket issued", "ticket redeemed", "ticket refused"]
+    assert [entry["event"] for entry in logs] == ["ticket.issued", "ticket.redeemed", "ticket.redeemed"]
     assert len({entry["reference"] for entry in logs}) == 1
     assert logs[2]["reason"] == "used"

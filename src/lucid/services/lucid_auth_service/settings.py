@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from lucid.access.verifying import MAX_LIFE_S
 from lucid.base.secret import Secret
 from lucid.base.settings import Settings
 
@@ -21,8 +22,28 @@ class LucidAuthServiceSettings(Settings):
         default=("http://localhost:12080", "https://localhost:12080", "http://localhost:14120"),
         description='web addresses that may use passkeys, as JSON: `["https://lucid.example.org"]`',
     )
+    administrator_password: Secret = Field(
+        default=Secret(""),
+        description="first password of the account `admin`, which is created with it while there is no account",
+    )
     sign_in_life_s: float = Field(default=300.0, gt=0, description="time to finish a login that has begun")
     totp_offer_s: float = Field(default=600.0, gt=0, description="time to confirm a new authenticator app")
+
+    access_token_life_s: int = Field(default=900, ge=60, le=MAX_LIFE_S, description="life of an access token")
+    refresh_idle_s: float = Field(default=604_800.0, gt=0, description="unused for so long, a login ends")
+    refresh_life_s: float = Field(default=2_592_000.0, gt=0, description="a login ends after so long in any case")
+    refresh_grace_s: float = Field(
+        default=10.0, ge=0, description="how long the last refresh token may be shown again, by who lost the answer"
+    )
+    key_rotation_s: float = Field(default=2_592_000.0, gt=0, description="how long a key signs access tokens")
+    key_cache_s: int = Field(
+        default=300, ge=1, description="how long others may keep the public keys; so long a key is published first"
+    )
+    approval_wait_s: float = Field(default=1800.0, gt=0, description="how long a request waits for a decision")
+    approval_use_s: float = Field(default=600.0, gt=0, description="how long an approval may be used")
+    keep_ended_s: float = Field(
+        default=2_592_000.0, ge=0, description="how long ended approvals and expired API tokens are listed"
+    )
 
     max_ticket_ttl_s: int = Field(default=3600, ge=1, description="longest life that a ticket may be given")
     ticket_skew_s: float = Field(default=5.0, ge=0, description="clock difference allowed between machines")
