@@ -3,7 +3,6 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from lucid.access.verifying import MAX_LIFE_S
 from lucid.base.secret import Secret
 from lucid.base.settings import Settings
 
@@ -29,7 +28,7 @@ class LucidAuthServiceSettings(Settings):
     sign_in_life_s: float = Field(default=300.0, gt=0, description="time to finish a login that has begun")
     totp_offer_s: float = Field(default=600.0, gt=0, description="time to confirm a new authenticator app")
 
-    access_token_life_s: int = Field(default=900, ge=60, le=MAX_LIFE_S, description="life of an access token")
+    access_token_life_s: int = Field(default=900, ge=60, le=3600, description="life of an access token")
     refresh_idle_s: float = Field(default=604_800.0, gt=0, description="unused for so long, a login ends")
     refresh_life_s: float = Field(default=2_592_000.0, gt=0, description="a login ends after so long in any case")
     refresh_grace_s: float = Field(
