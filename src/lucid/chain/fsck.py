@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Callable
 
-from lucid.base.errors import Corrupted, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.chain.edge import Edge, split_hashes, unfinished
 from lucid.chain.rules import open_block, open_checkpoint
 from lucid.chain.tiles import TileName, TileReader
 from lucid.crypto.merkle import Frontier, leaf_hash
 from lucid.crypto.note import VerifierKey
 from lucid.model.canonical import NO_DIGEST
+from lucid.model.entry import AHEAD, is_ahead, newest_time
 from lucid.model.tlog import TILE_WIDTH, Block, Checkpoint, block_path, decode_entries, tile_path
 from lucid.ports.log import FsckReport
 from lucid.ports.stores import Folder
 
 MAX_PROBLEMS = 100
+_AHEAD_TEXT = f"its time is more than {AHEAD.total_seconds() / 60:g} minutes after that of the block"
 
 
 async def fsck(folder: Folder, verifier: VerifierKey, *, size: Callable[[], int] | None = None) -> FsckReport:
@@ -87,12 +89,12 @@ class _Fsck:
             width = min(TILE_WIDTH, end - start)
             bundle = await tiles.read(TileName(None, start // TILE_WIDTH, width))
             self._tiles += 1
-            leaves, files = await asyncio.to_thread(self._grow, bundle)
+            entries, leaves, files = await asyncio.to_thread(self._grow, bundle)
             while self._chain.size < start + width:
                 if not await self._block():
                     raise Corrupted(f"{block_path(self._chain.height + 1)}: missing or unusable")
-                self._add(leaves, start)
-            self._add(leaves, start)
+                self._add(entries, leaves, start)
+            self._add(entries, leaves, start)
             for path, data in files.items():
                 if ".p/" not in path and path.startswith("tile/") and "/entries/" not in path:
                     await self._tile(tiles, TileName.parse(path), data)
@@ -101,21 +103,37 @@ class _Fsck:
         for level, number, width in unfinished(end):
             await self._tile(tiles, TileName(level, number, width), b"".join(self._edge.rows[level]))
 
-    def _grow(self, bundle: bytes) -> tuple[list[bytes], dict[str, bytes]]:
+    def _grow(self, bundle: bytes) -> tuple[list[bytes], list[bytes], dict[str, bytes]]:
         entries = decode_entries(bundle)
         self._edge, files = self._edge.extend(entries)
-        return [leaf_hash(entry) for entry in entries], files
+        return entries, [leaf_hash(entry) for entry in entries], files
 
-    def _add(self, leaves: list[bytes], start: int) -> None:
+    def _add(self, entries: list[bytes], leaves: list[bytes], start: int) -> None:
         """Let the blocks' own tree grow up to the end of the block or bundle, and compare roots at a block's end."""
         chain = self._chain
-        until = min(chain.size, start + len(leaves))
-        chain.tree.extend(leaves[chain.tree.size - start : until - start])
+        first, until = chain.tree.size, min(chain.size, start + len(leaves))
+        self._times(first, entries[first - start : until - start])
+        chain.tree.extend(leaves[first - start : until - start])
         if chain.tree.size == chain.size and not chain.compared:
             chain.compared = True
             if chain.tree.root() != chain.root and not chain.broken:
                 chain.broken = True  # every later root differs too, which says nothing new
                 self._problem(f"{block_path(chain.height)}: the root is not that of the entries")
+
+    def _times(self, first: int, entries: list[bytes]) -> None:
+        """Compare the times of the newest block's `entries`, the first of which has the index `first`, with its own."""
+        chain = self._chain
+
+        def wrong(some: list[bytes]) -> str:
+            try:
+                return _AHEAD_TEXT if is_ahead(newest_time(some), chain.time) else ""
+            except InvalidInput as error:
+                return error.detail
+
+        if entries and wrong(entries):
+            for index, entry in enumerate(entries, first):
+                if problem := wrong([entry]):
+                    self._problem(f"{block_path(chain.height)}, entry {index}: {problem}")
 
     async def _block(self) -> bool:
         """Read the next block and check it against the one before; False when it cannot be used."""

@@ -1,6 +1,7 @@
 """block-manager: what it commits, serves, proves, and finds damaged."""
 
 import contextlib
+import dataclasses
 import random
 
 import httpx
@@ -8,12 +9,13 @@ import pytest
 from fastapi import FastAPI
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull
+from lucid.chain.edge import Edge
 from lucid.chain.fsck import fsck
 from lucid.chain.rules import frontier_of
 from lucid.chain.slot import Slot
 from lucid.crypto import merkle
 from lucid.crypto.note import SignerKey, open_note, sign
-from lucid.model.tlog import Block, Checkpoint, tiles_of
+from lucid.model.tlog import Block, Checkpoint, block_path, tiles_of
 from lucid.ports.log import TreeState
 from lucid.services.block_manager.routes import routes
 from lucid.services.block_manager.service import BlockManager
@@ -159,6 +161,17 @@ def _signed_early(state: TreeState) -> bytes:
     tree.append(merkle.leaf_hash(late))
     wrong = Slot(slot.block, slot.checkpoint, (late,))
     return altered(wrong, root=tree.root(), tree={"root": tree.root()})
+
+
+def written_by_hand(state: TreeState, before: list[bytes], entries: list[bytes]) -> dict[str, bytes]:
+    """The files of a log after a block of `entries` that no rule was held against."""
+    slot = Slot.decode(slot_after(state, [entry(0)]))
+    edge, files = Edge().extend([*before, *entries])
+    block = Block.from_text(open_note(slot.block, VERIFIER))
+    block = dataclasses.replace(block, size=edge.size, root=edge.root(), entries=len(entries))
+    checkpoint = Checkpoint(block.origin, block.size, block.root)
+    notes = {block_path(block.height): block.to_text(), "checkpoint": checkpoint.to_text()}
+    return files | {path: sign(text, SIGNER).encode() for path, text in notes.items()}
 
 
 async def test_slots_that_are_wrong_in_themselves_are_refused() -> None:
@@ -360,6 +373,19 @@ async def test_fsck_finds_a_log_rewritten_by_someone_with_the_key() -> None:
     problems = (await fsck(one, VERIFIER)).problems
     assert any("block/000: the root" in problem for problem in problems)
     assert any("block/001: does not name the digest" in problem for problem in problems)
+
+
+async def test_fsck_finds_entries_dated_after_their_block() -> None:
+    """By somebody with the key, for the rules of a slot forbid it; the entries of other blocks are not blamed."""
+    early, late = entry(7), entry(7).replace(b"T21:42:00.000000Z", b"T21:47:00.000001Z")
+    log = MemoryFolder()
+    state = await grow(await manager_of(log), 254)
+    entries = [early, early, late, early, b"{}"]
+    log.files |= written_by_hand(state, [entry(n) for n in range(254)], entries)
+    assert (await fsck(log, VERIFIER)).problems == (
+        "block/001, entry 256: its time is more than 5 minutes after that of the block",
+        "block/001, entry 258: entry: it has no time",
+    )
 
 
 async def test_the_log_over_http() -> None:

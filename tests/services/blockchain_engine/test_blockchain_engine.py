@@ -26,6 +26,7 @@ from tests.chain.memory_folder import (
     SKEY,
     TIME,
     VERIFIER,
+    MemoryAppendFile,
     MemoryFolder,
     entry,
     grow,
@@ -272,6 +273,20 @@ async def test_a_block_is_at_most_five_minutes_older_than_its_entries(log: Memor
     assert block.time == "2026-11-22T21:37:00.000000Z"
 
 
+async def test_an_entry_from_the_far_future_is_refused(log: MemoryFolder, folder: MemoryFolder) -> None:
+    """It would date every later block. What counts is the later of the clock and the newest block's time."""
+    clock = TurnedClock()
+    clock.time = "2026-11-22T20:42:00.000000Z"  # an hour before TIME
+    async with running(engine_of(await manager_of(log), folder, clock, ahead_s=3599)) as engine:
+        with pytest.raises(InvalidInput, match="3600 s later") as refused:
+            await engine.append(entry=entry(0))
+        assert refused.value.field == "time"
+        clock.time = "2026-11-22T20:42:01.000000Z"
+        await engine.included(index=await engine.append(entry=entry(0)), wait_s=5)
+        clock.time = "2020-01-01T00:00:00.000000Z"
+        assert await engine.append(entry=entry(1)) == 1
+
+
 async def test_a_rolled_back_log_is_refused(folder: MemoryFolder, log: MemoryFolder) -> None:
     manager = await manager_of(log)
     async with running(engine_of(manager, folder)) as engine:
@@ -333,6 +348,30 @@ async def test_waiting_calls_fail_when_the_engine_stops(log: MemoryFolder, folde
         assert await asyncio.wait_for(call, 5) == 0
     with pytest.raises(Unavailable):
         await engine.append(entry=entry(1))
+
+
+class BrokenFolder(MemoryFolder):
+    """Its append files fail with what no port may raise."""
+
+    async def open_append(self, path: str) -> MemoryAppendFile:
+        raise RuntimeError("a defect")
+
+
+async def test_a_writer_that_dies_of_a_defect_leaves_nobody_waiting(log: MemoryFolder) -> None:
+    engine = engine_of(await manager_of(log), BrokenFolder())
+    await engine.start()
+    calls = [asyncio.ensure_future(engine.append(entry=entry(number))) for number in range(3)]
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    with pytest.raises(RuntimeError, match="a defect"):
+        await engine.check()
+    for _ in range(2):  # it stays so, also once the failure itself was shown
+        with pytest.raises(Unavailable, match="a task of blockchain-engine has failed"):
+            await engine.check()
+    with pytest.raises(Unavailable):
+        await engine.append(entry=entry(4))
+    await engine.stop()
 
 
 async def test_a_caller_that_goes_away_changes_nothing(log: MemoryFolder, folder: MemoryFolder) -> None:

@@ -27,6 +27,7 @@ class Intake:
         self._durable: deque[bytes] = deque()
         self._some = asyncio.Event()
         self._bytes = 0
+        self._over = False
         self.size = 0
 
     def restore(self, size: int, published: Iterable[bytes], pending: Iterable[bytes]) -> None:
@@ -47,10 +48,13 @@ class Intake:
         return len(self._durable) + len(self._writing) + len(self._queue)
 
     async def append(self, entry: bytes) -> int:
-        """The entry's index, once it is durable. Raises Unavailable when too much is waiting, StorageFull."""
+        """The entry's index, once it is durable. Raises Unavailable when too much is waiting or nothing is written any
+        more, StorageFull."""
         digest = hashlib.sha256(entry).digest()
         known = self._recent.get(digest)
         if known is None:
+            if self._over:
+                raise _over()
             if self.pending >= self._max_entries or self._bytes + len(entry) > self._max_bytes:
                 raise Unavailable(f"{self.pending} entries wait for the log to be written", retry_after_s=1)
             known = asyncio.get_running_loop().create_future()
@@ -68,26 +72,33 @@ class Intake:
             self._recent.popitem(last=False)
 
     async def run(self) -> None:
-        """Write what is queued, for ever: while one write is on its way, the next batch gathers."""
-        while True:
-            await self._queued.wait()
-            self._queued.clear()
-            batch, self._queue = self._queue, []
-            self._writing = batch
-            first = self.size + len(self._durable)
-            try:
-                await self._wal.append(first, [entry for entry, _, _ in batch])
-            except LucidError as error:
-                self._writing = []
-                self._reject(batch, error)
-                continue
+        """Write what is queued, for ever: while one write is on its way, the next batch gathers. Whatever ends it
+        fails all calls that wait and all that come later."""
+        try:
+            while True:
+                await self._queued.wait()
+                self._queued.clear()
+                await self._write_batch()
+        finally:
+            self.abandon()
+
+    async def _write_batch(self) -> None:
+        batch, self._queue = self._queue, []
+        self._writing = batch
+        first = self.size + len(self._durable)
+        try:
+            await self._wal.append(first, [entry for entry, _, _ in batch])
+        except LucidError as error:
             self._writing = []
-            self._durable.extend(entry for entry, _, _ in batch)
-            for index, (_, digest, future) in enumerate(batch, first):
-                if digest in self._recent:
-                    self._recent[digest] = index
-                future.set_result(index)
-            self._some.set()
+            self._reject(batch, error)
+            return
+        self._writing = []
+        self._durable.extend(entry for entry, _, _ in batch)
+        for index, (_, digest, future) in enumerate(batch, first):
+            if digest in self._recent:
+                self._recent[digest] = index
+            future.set_result(index)
+        self._some.set()
 
     def _reject(self, batch: list[Waiting], error: LucidError) -> None:
         for entry, digest, future in batch:
@@ -96,10 +107,11 @@ class Intake:
             future.set_exception(error)
 
     def abandon(self) -> None:
-        """Fail all calls that wait, after `run` was cancelled. Entries of a write on its way may be durable."""
+        """Fail all calls that wait, and take no more. Entries of a write on its way may be durable."""
+        self._over = True
         batch = self._writing + self._queue
         self._writing, self._queue = [], []
-        self._reject(batch, Unavailable("blockchain-engine is stopping"))
+        self._reject(batch, _over())
 
     async def some(self) -> None:
         """Wait until an entry is durable and not published."""
@@ -123,6 +135,10 @@ class Intake:
         if not self._durable:
             self._some.clear()
         await self._wal.published(size)
+
+
+def _over() -> Unavailable:
+    return Unavailable("blockchain-engine takes no entries any more")
 
 
 def _retrieve(future: "asyncio.Future[int]") -> None:

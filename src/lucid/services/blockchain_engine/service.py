@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from lucid.base.clock import Clock, Stamps
+from lucid.base.clock import Clock, Stamps, parse_time
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, LucidError, StorageFull, Unavailable
 from lucid.base.tasks import Tasks
 from lucid.chain.rules import form_slot
@@ -91,9 +91,20 @@ class BlockchainEngine:
     async def append(self, *, entry: bytes) -> int:
         if len(entry) > MAX_ENTRY_BYTES:
             raise InvalidInput(f"entry: {len(entry)} bytes, at most {MAX_ENTRY_BYTES} are allowed", field="entry")
-        LogEntry.from_bytes(entry)
+        self._check_time(LogEntry.from_bytes(entry).time)
         self._check_running()
         return await self._intake.append(entry)
+
+    def _check_time(self, time: str) -> None:
+        """A block's time follows its entries', and no later block goes back: one entry dated far into the future
+        would date all that come after it. The newest block counts as well, for the clock may have stepped back."""
+        now = max(self._clock.now(), self._state.block_time)
+        if time > now and (ahead := parse_time(time) - parse_time(now)).total_seconds() > self._settings.ahead_s:
+            raise InvalidInput(
+                f"time: {ahead.total_seconds():.0f} s later than the log's clock ({now}), "
+                f"at most {self._settings.ahead_s} s are allowed",
+                field="time",
+            )
 
     async def included(self, *, index: int, wait_s: float) -> str:
         try:

@@ -21,4 +21,9 @@ class BlockchainEngineSettings(Settings):
     recent_entries: int = Field(
         default=8192, ge=1, description="entries among which a repetition is recognised and gets the same index"
     )
+    ahead_s: int = Field(
+        default=86_400,
+        ge=300,
+        description="seconds by which an entry may be dated later than now or the newest block; blocks follow it",
+    )
     store_timeout_s: float = Field(default=30, gt=0, description="seconds to wait for block-manager at the start")
