@@ -100,7 +100,7 @@ class TicketDesk:
         except LucidError as error:
             raise Refused(Reason.BAD_TICKET, f"and it was not counted: {error.detail}") from None
         if wait_s > 0:
-            now = time.monotonic()
-            if len(self._blocked) >= _MAX_BLOCKED:
-                self._blocked = {key: until for key, until in self._blocked.items() if until > now}
-            self._blocked[address] = now + wait_s
+            self._blocked.pop(address, None)
+            self._blocked[address] = time.monotonic() + wait_s
+            if len(self._blocked) > _MAX_BLOCKED:  # the longest known goes; the bus blocks it again if it comes back
+                del self._blocked[next(iter(self._blocked))]
