@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lucid.base.errors import Corrupted, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.catalog.keys import HOST_SEAL_KEY, KEYS, LOG_KEY, OWNER_IDENTITY
 from lucid.crypto.age import recipient_of
 from lucid.crypto.note import SignerKey
@@ -46,3 +46,18 @@ def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
     (tmp_path / LOG_KEY.name).write_text("# only a comment\n")
     with pytest.raises(Corrupted, match=LOG_KEY.name):
         Keyring.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", [LOG_KEY.name, "."])
+@pytest.mark.parametrize("bit", [0o040, 0o020, 0o004, 0o001])
+def test_what_others_may_use_is_refused(tmp_path: Path, name: str, bit: int) -> None:
+    """Whoever read a private key before keeps it, so modes are not quietly put right."""
+    Keyring.open(tmp_path)
+    path = tmp_path / name
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(mode | bit)
+    with pytest.raises(InvalidInput) as refused:
+        Keyring.open(tmp_path)
+    assert f"chmod {mode:o} {path}" in refused.value.detail
+    path.chmod(mode)
+    Keyring.open(tmp_path)

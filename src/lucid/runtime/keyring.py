@@ -1,14 +1,16 @@
-"""The installation's keys: made at the first start, kept in files of mode 0600."""
+"""The installation's keys: made at the first start, kept in files of mode 0600 in folders of mode 0700."""
 
 import os
 import secrets
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lucid.base.errors import Corrupted, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.base.secret import Secret
 from lucid.catalog.keys import KEYS, OPERATOR, identity_key
 from lucid.catalog.services import SERVICES
@@ -65,7 +67,8 @@ class Keyring:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read the keys, creating those that are missing. Raises Corrupted for a malformed key file."""
+        """Read the keys, creating those that are missing. Raises Corrupted for a malformed key file, InvalidInput for
+        a private one or a folder that others than its owner may use."""
         keys = (*KEYS, *(identity_key(caller) for caller in CALLERS))
         return cls(folder, {key.name: _read_or_create(folder, key) for key in keys})
 
@@ -94,15 +97,26 @@ class Keyring:
 def _read_or_create(folder: Path, key: Key) -> _Pair:
     path, public_path = folder / key.name, folder / f"{key.name}.pub"
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    _check_mode(path.parent, "700")
     if public_path.exists() and not path.exists():
         return _Pair(None, _one_line(public_path))
     if not path.exists():
         _write_once(path, f"# {key.name}: {key.about}\n{_create(key.kind).reveal()}\n")
+    _check_mode(path, "600")
     secret = Secret(_one_line(path))
     public = _public(key.kind, secret)
     if public is not None and not public_path.exists():
         _write_once(public_path, public + "\n")
     return _Pair(secret, public)
+
+
+def _check_mode(path: Path, wanted: str) -> None:
+    """A key that others could read may be known to them: the operator must see it, so it is not mended here."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise InvalidInput(
+            f"{path}: mode {mode:o} lets others than its owner at private keys; chmod {wanted} {shlex.quote(str(path))}"
+        )
 
 
 def _one_line(path: Path) -> str:
