@@ -59,7 +59,7 @@ async def _welcome(platform: "Platform") -> None:
     ]
     if platform.administrator_password is not None:
         password = escape(platform.administrator_password.reveal())
-        lines.append(f"administrator [bold]admin[/bold], password [bold]{password}[/bold]  (shown only once)")
+        lines.append(f"administrator [bold]admin[/bold], password [bold]{password}[/bold]  (shown only this once)")
     out.print(Panel("\n".join(lines), title="Lucid is running", title_align="left", expand=False))
 
 
