@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.base.errors import LucidError
+from lucid.base.errors import InvalidInput, LucidError
 
 PROBLEM_TYPE = b"application/problem+json"
 
@@ -36,6 +36,14 @@ class UpgradeRequired(LucidError):
     """The path is that of a WebSocket."""
 
     slug, status, title = "upgrade-required", 426, "WebSocket required"
+
+
+class Malformed(InvalidInput):
+    """A request that the gateway and a service might understand differently."""
+
+
+CLOSING = (BodyTooLarge, ClientTooSlow, Malformed)
+"""After these the connection ends: what follows on it is the rest of a body, or cannot be trusted to be a request."""
 
 
 class ServiceTooSlow(LucidError):

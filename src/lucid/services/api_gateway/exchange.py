@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.types import Scope, Send
 
-from lucid.base.errors import InvalidInput, LucidError
+from lucid.base.errors import LucidError
 from lucid.model.principal import Principal
 from lucid.ports.http import Headers
-from lucid.services.api_gateway.errors import problem_of
+from lucid.services.api_gateway.errors import CLOSING, Malformed, problem_of
 from lucid.services.api_gateway.routing import Match
 from lucid.wire.http.fields import HOP_BY_HOP, Network, client_address, nominated, request_id
 from lucid.wire.http.trace import Trace, next_hop
@@ -43,6 +43,7 @@ _SECURITY: Headers = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+_CACHEABLE = frozenset({200, 304})
 _NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -73,21 +74,23 @@ class Exchange:
         return cls(scope, fields, client, request_id(fields.get(b"x-request-id")), next_hop(fields.get(b"traceparent")))
 
     def check(self) -> None:
-        """Raises InvalidInput for a request of which two readers could understand two things."""
+        """Raises Malformed for a request of which two readers could understand two things."""
         headers: Headers = self.scope["headers"]
         if len(self.fields) != len(headers):
             seen = set()
             for name, _ in headers:
                 if name in seen and name in _ONCE:
-                    raise InvalidInput(f"the header {name.decode('latin-1')} is there twice")
+                    raise Malformed(f"the header {name.decode('latin-1')} is there twice")
                 seen.add(name)
+        if self.scope["http_version"] not in ("1.0", "1.1"):
+            raise Malformed("this version of HTTP is not spoken here")
         if b"host" not in self.fields and self.scope["http_version"] == "1.1":
-            raise InvalidInput("the header host is missing")
+            raise Malformed("the header host is missing")
         try:
             raw: bytes = self.scope["raw_path"]
             (raw + self.scope["query_string"]).decode("ascii")
         except UnicodeDecodeError:
-            raise InvalidInput("the path is not ASCII") from None
+            raise Malformed("the path is not ASCII") from None
 
     @property
     def method(self) -> str:
@@ -119,14 +122,13 @@ class Exchange:
         )
         return passed
 
-    def answer_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+    def answer_headers(self, status: int, headers: Headers) -> list[tuple[bytes, bytes]]:
         """A service's header fields as the client gets them, and the gateway's own."""
+        cacheable = self.match is not None and self.match.operation.cacheable and status in _CACHEABLE
         dropped = _NEVER_ANSWERED
         if any(name == b"connection" for name, _ in headers):
             dropped |= nominated(headers)
-        if self.match is None or not self.match.operation.cacheable:
-            dropped |= {b"cache-control"}
-        own = self._own_headers(bool(self.match and self.match.operation.cacheable))
+        own = self._own_headers(cacheable)
         named = {name for name, _ in own}
         return [(name, value) for name, value in headers if name not in dropped and name not in named] + own
 
@@ -170,8 +172,8 @@ class Exchange:
 
     async def refuse(self, send: Send, error: LucidError) -> None:
         headers, body = self.problem(error)
-        if error.status == 413 or error.status == 408:
-            headers.append((b"connection", b"close"))  # what is left of the body is not read
+        if isinstance(error, CLOSING):
+            headers.append((b"connection", b"close"))
         await self.answer(send, error.status, headers, body)
 
     def log_fields(self) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Forwarder:
         answered = False
         try:
             first = await answer.read() if not answer.ended else b""
-            headers = exchange.answer_headers(answer.headers)
+            headers = exchange.answer_headers(answer.status, answer.headers)
             await exchange.answer(send, answer.status, headers, first, more=not answer.ended)
             if not answer.ended:
                 await self._relay(exchange, answer, receive, send)

@@ -8,7 +8,7 @@ from lucid.base.clock import Clock
 from lucid.base.errors import Unavailable
 from lucid.ports.registry import Instance
 
-_NOBODY_RETRY_S = 2.0
+_NOBODY_RETRY_S = 1.0
 _log = structlog.get_logger()
 
 

@@ -58,7 +58,7 @@ class ApiGateway:
         self._upstream = upstream
         self._documents: dict[str, Document] = {}
         names = {*catalog.prefixes, *(service for service, _ in catalog.published.values())}
-        pools = {
+        self._pools = pools = {
             name: Pool(name, clock, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
             for name in sorted(names)
         }

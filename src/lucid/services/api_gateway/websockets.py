@@ -52,7 +52,7 @@ class WebSockets:
             if chosen is None and TOKEN_PROTOCOL in "".join(exchange.scope["subprotocols"]):
                 # A browser that offered subprotocols gives up unless one of them is chosen.
                 chosen = next(name for name in exchange.scope["subprotocols"] if name.startswith(TOKEN_PROTOCOL))
-            headers = exchange.answer_headers(())
+            headers = exchange.answer_headers(101, ())
             await send({"type": "websocket.accept", "subprotocol": chosen, "headers": headers})
             await self._talk(exchange, conversation, receive, send)
         finally:
