@@ -13,6 +13,9 @@ _OWN = 8
 
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "01234567890")
 _RUN = 4
+_PHRASE = 64
+"""Characters from which on nobody guesses a password from words and rows of keys."""
+
 _COMMON = (
     "administrator",
     "password",
@@ -38,6 +41,8 @@ def check_password(password: Secret, name: str) -> None:
     folded = text.casefold()
     if len(set(folded)) < _DISTINCT:
         raise _refusal("too few different characters")
+    if len(folded) > _PHRASE:
+        return
     for known in (name, *_COMMON, *_runs(folded)):
         folded = folded.replace(known, "") if len(known) >= _RUN else folded
     if len(folded.strip()) < _OWN and len(folded) < len(text):

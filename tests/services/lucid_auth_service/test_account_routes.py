@@ -163,7 +163,7 @@ async def test_a_passkey_is_added_listed_used_and_removed(
     authenticator = Authenticator("EdDSA")
     answer = await ada.post(f"{OWN}/passkeys/options", json={"password": password})
     assert answer.status_code == 200
-    made = authenticator.create(answer.json()["publicKey"])
+    made = authenticator.create(answer.json()["options"])
     answer = await ada.post(f"{OWN}/passkeys", json={"name": "Laptop", "response": made})
     assert answer.status_code == 201
     added = answer.json()

@@ -1,5 +1,7 @@
 """/api/v1/account/totp and /recovery-codes: one's own second factors that are typed."""
 
+import asyncio
+
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
@@ -68,7 +70,8 @@ def factor_routes(people: People) -> APIRouter:
         """A present app stays good until the new one is confirmed."""
         await people.accounts.confirm(name=principal.user, proof=confirmation.proof, origin=origin)
         offer = await people.second_factors.offer_totp(principal.user)
-        return TotpOffer(secret=offer.secret.reveal(), uri=offer.uri, qr_svg=svg(offer.uri), expires=offer.expires)
+        picture = await asyncio.to_thread(svg, offer.uri)
+        return TotpOffer(secret=offer.secret.reveal(), uri=offer.uri, qr_svg=picture, expires=offer.expires)
 
     @router.post(
         "/totp/confirmation",

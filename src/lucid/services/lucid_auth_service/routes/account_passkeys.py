@@ -55,12 +55,10 @@ class AddedPasskey(Value):
     )
 
 
-class PasskeyOptions(Value):
-    """For `navigator.credentials.create`."""
+class PasskeyCreation(Value):
+    """For `PublicKeyCredential.parseCreationOptionsFromJSON`."""
 
-    publicKey: dict[str, Any] = Field(  # noqa: N815 - the standard's name
-        description="what PublicKeyCredential.parseCreationOptionsFromJSON reads"
-    )
+    options: dict[str, Any]
 
 
 def passkey_routes(people: People) -> APIRouter:
@@ -87,10 +85,10 @@ def passkey_routes(people: People) -> APIRouter:
         responses=problems(**GUARDED, _409="there is no room for another passkey"),
         **own,
     )
-    async def offer_own_passkey(confirmation: Confirmation, principal: Caller, origin: CallerOrigin) -> PasskeyOptions:
+    async def offer_own_passkey(confirmation: Confirmation, principal: Caller, origin: CallerOrigin) -> PasskeyCreation:
         """Options with a challenge that is good once and for some minutes."""
         await people.accounts.confirm(name=principal.user, proof=confirmation.proof, origin=origin)
-        return PasskeyOptions(publicKey=await people.passkeys.registration_options(principal.user))
+        return PasskeyCreation(options=await people.passkeys.registration_options(principal.user))
 
     @router.post(
         "",
