@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import lucid
-from lucid.cli import connect, console, demo, doctor, host, log, session, up, verify
+from lucid.cli import account, connect, console, demo, doctor, host, log, session, up, verify
 
 app = typer.Typer(
     name="lucid",
@@ -51,5 +51,6 @@ app.command("connect")(connect.connect)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(host.app, name="host")
+app.add_typer(account.app, name="account")
 app.add_typer(session.app, name="session")
 app.add_typer(log.app, name="log")
