@@ -63,7 +63,8 @@ class Service:
     needed by their port. `port` is the HTTP port inside its container, `embedded_port` one that is unique
     when all services share a host; `listens` are further ports by the settings field that holds them.
     `embedded` overrides settings when everything runs in one process. `api` are the prefixes of the public API, below
-    /api/v1, that are this service's. `public_routes`: its own routes are served without a token."""
+    /api/v1, that are this service's. `public_routes`: its own routes are served without a token; `published` are those that the api-gateway
+    serves too, as public path to path here (one that ends in `/` is everything below it)."""
 
     name: str
     summary: str
@@ -79,6 +80,7 @@ class Service:
     embedded: Mapping[str, int | str] = field(default_factory=dict)
     api: tuple[str, ...] = ()
     public_routes: bool = False
+    published: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ("data",)
     networks: tuple[str, ...] = (PI_NETWORK,)
     resources: Resources = field(default_factory=Resources)

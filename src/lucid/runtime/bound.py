@@ -11,7 +11,9 @@ from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
 from lucid.drivers.rdp.prober import RdpProber
 from lucid.drivers.xrdp.machine import XrdpMachine
+from lucid.ports.api import ApiCatalog
 from lucid.ports.desktops import Prober
+from lucid.ports.http import Listener, Upstream
 from lucid.ports.identity import Signer
 from lucid.ports.machine import DesktopMachine
 from lucid.ports.stores import Blobs, Folder
@@ -35,11 +37,35 @@ def _signer(context: Context) -> ServiceSigner:
     return ServiceSigner(name, context.keyring.identity(name), context.clock)
 
 
+def _api_catalog(context: Context) -> ApiCatalog:
+    published = {
+        path: (service.name, there) for service in context.services for path, there in service.published.items()
+    }
+    return ApiCatalog(
+        prefixes={service.name: service.api for service in context.services if service.api}, published=published
+    )
+
+
+def _listener(_: Context) -> Listener:
+    from lucid.drivers.http.listener import UvicornListener
+
+    return UvicornListener()
+
+
+def _upstream(_: Context) -> Upstream:
+    from lucid.drivers.http.upstream import AiohttpUpstream
+
+    return AiohttpUpstream()
+
+
 BOUND: Mapping[type, Callable[[Context], Any]] = {
     Folder: lambda context: DiskFolder(context.data.of(context.service.name)),
     Blobs: lambda context: DiskBlobs(context.data.of(context.service.name)),
     Signer: _signer,
     DesktopMachine: lambda _: XrdpMachine(),
     Prober: lambda _: RdpProber(),
+    ApiCatalog: _api_catalog,
+    Listener: _listener,
+    Upstream: _upstream,
 }
 """By port. A driver is imported in its function when it is heavy."""
