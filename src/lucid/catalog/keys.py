@@ -20,12 +20,22 @@ ACCOUNT_SEAL_KEY = Key(
     "opens the stored secrets of authenticator apps; without it all second factors have to be set up again",
 )
 METRICS_TOKEN = Key("metrics-token", "token", "reads /metrics of every service, as Prometheus does; nothing else")
+NODE_KEY = Key("node-key", "log-key", "signs the heartbeats of this installation's own node")
 MESH_TOKEN = Key("mesh-token", "token", "registers services and reads and writes the mesh's key-value store")
 
 OPERATOR = "lucid-cli"
 """The identity that the command line calls services with; whoever has its key may do everything."""
 
-KEYS = (PLATFORM_IDENTITY, OWNER_IDENTITY, LOG_KEY, HOST_SEAL_KEY, ACCOUNT_SEAL_KEY, METRICS_TOKEN, MESH_TOKEN)
+KEYS = (
+    PLATFORM_IDENTITY,
+    OWNER_IDENTITY,
+    LOG_KEY,
+    HOST_SEAL_KEY,
+    ACCOUNT_SEAL_KEY,
+    METRICS_TOKEN,
+    MESH_TOKEN,
+    NODE_KEY,
+)
 
 
 def identity_key(caller: str) -> Key:

@@ -1,17 +1,19 @@
 """Every service of the platform, one literal each, in the order of the deployment phases."""
 
-from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
+from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, NODE_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
-from lucid.ports.desktops import XrdpHost
+from lucid.ports.desktops import Desktops, XrdpHost
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.machine import DesktopMachine
+from lucid.ports.nodes import Nodes
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
 from lucid.services.block_manager.settings import BlockManagerSettings
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
 from lucid.services.data_chain.settings import DataChainSettings
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
+from lucid.services.node_management.settings import NodeManagementSettings
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
@@ -161,15 +163,16 @@ SERVICES = (
     ),
     Service(
         name="rdp-server-manager",
-        summary="desktop hosts and their sealed credentials",
+        summary="desktop hosts with their sealed credentials, pools, and desktops on the built-in host",
         phase=3,
         port=8090,
         embedded_port=13090,
         entry="lucid.services.rdp_server_manager.app:create",
         settings=RdpServerManagerSettings,
-        needs=(Documents, Anchoring),
-        provides=(Hosts,),
+        needs=(Documents, Anchoring, Pipeline, XrdpHost, Audit),
+        provides=(Hosts, Desktops),
         keys={"host_seal_key": Private(HOST_SEAL_KEY)},
+        api=("/api/v1/hosts", "/api/v1/pools", "/api/v1/desktops", "/api/v1/desktop-quotas"),
         volumes=(),
     ),
     Service(
@@ -185,5 +188,19 @@ SERVICES = (
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13389},
         resources=Resources(memory_mib=256, cpus=2.0),
+    ),
+    Service(
+        name="node-management",
+        summary="nodes, their heartbeats, and the work credits that follow from the log",
+        phase=3,
+        port=8095,
+        embedded_port=13095,
+        entry="lucid.services.node_management.app:create",
+        settings=NodeManagementSettings,
+        needs=(Documents, Anchoring, LogStore, DataChain, Audit),
+        provides=(Nodes,),
+        keys={"node_key": Private(NODE_KEY)},
+        api=("/api/v1/nodes",),
+        volumes=(),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import lucid
-from lucid.cli import account, connect, console, demo, doctor, host, log, session, up, verify
+from lucid.cli import account, connect, console, demo, doctor, host, log, node, session, up, verify
 
 app = typer.Typer(
     name="lucid",
@@ -54,3 +54,4 @@ app.add_typer(host.app, name="host")
 app.add_typer(account.app, name="account")
 app.add_typer(session.app, name="session")
 app.add_typer(log.app, name="log")
+app.add_typer(node.app, name="node")

@@ -1,0 +1,1 @@
+"""Tests mirror src; what several of them share lies here."""
