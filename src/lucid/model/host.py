@@ -29,6 +29,10 @@ class HostAccess(Value):
     approval: bool = False
     second_factor: bool = False
 
+    def admits(self, user: Name, role: Role | None) -> bool:
+        """Whether this person may connect, with whatever else is asked of them."""
+        return user in self.users or role in self.roles
+
 
 class Host(Value):
     """A desktop host. `fingerprint` pins its TLS certificate (SHA-256, hex); empty: the first one seen is pinned.

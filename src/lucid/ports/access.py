@@ -195,9 +195,10 @@ class Approvals(Protocol):
 
 
 class Hosts(Protocol):
-    """Registered desktop hosts and their sealed credentials. Offered by rdp-server-manager."""
+    """Registered desktop hosts and their sealed credentials. Offered by rdp-server-manager. `actor` is who does it, for
+    the log; None: the operator."""
 
-    async def add(self, *, host: Host, credentials: HostCredentials) -> Host:
+    async def add(self, *, host: Host, credentials: HostCredentials, actor: Name | None = None) -> Host:
         """Raises Conflict when the name exists."""
         ...
 
@@ -207,17 +208,29 @@ class Hosts(Protocol):
         """Raises NotFound."""
         ...
 
-    async def remove(self, *, name: Name) -> None:
-        """Raises NotFound."""
+    async def remove(self, *, name: Name, actor: Name | None = None) -> None:
+        """Raises NotFound, and Conflict for the host of a desktop, which goes with the desktop."""
         ...
 
-    async def change_access(self, *, name: Name, access: HostAccess, pool: Name | None = None) -> Host:
+    async def change_access(
+        self, *, name: Name, access: HostAccess, pool: Name | None = None, actor: Name | None = None
+    ) -> Host:
         """Say anew who may connect, and the pool. Raises NotFound."""
         ...
 
+    async def change_credentials(self, *, name: Name, credentials: HostCredentials, actor: Name | None = None) -> None:
+        """Log in otherwise from now on. Raises NotFound, and Conflict for the host of a desktop."""
+        ...
+
+    async def assign(self, *, pool: Name, user: Name | None = None, role: Role | None = None) -> Host:
+        """The host of the pool on which the fewest sessions run, of those to which this person may connect (nobody:
+        of all). Who asks at once is spread; an assignment counts as a session until one begins, or for a while.
+        Raises NotFound when there is none."""
+        ...
+
     async def credentials(self, *, host: Host) -> HostCredentials:
-        """For the gateway alone, which connects to `host` as `get` gave it. Raises NotFound, and Corrupted when they
-        were sealed for another address or certificate than those of `host`."""
+        """For those that log in there: the gateway, which connects to `host` as `get` gave it, and rdp-monitor. Raises
+        NotFound, and Corrupted when they were sealed for another address or certificate than those of `host`."""
         ...
 
     async def pin(self, *, name: Name, fingerprint: str) -> Host:

@@ -101,15 +101,12 @@ class DesktopQuota(Value):
     own: bool
 
 
-OPERATOR = "lucid-cli"
-"""Who acts where no person is named: the operator at the command line."""
-
-
 class Desktops(Protocol):
-    """Provisioned desktops. Offered by rdp-server-manager. `actor` is the person who does it, for the audit trail.
-    Raise Unavailable where the built-in host does not work; what was begun then is undone or finished later."""
+    """Provisioned desktops. Offered by rdp-server-manager. `actor` is who does it, for the audit trail; None: the
+    operator. Raise Unavailable where the built-in host does not work; what was begun then is undone, or finished
+    later."""
 
-    async def create(self, *, name: Name, owner: Name, actor: Name = OPERATOR) -> Desktop:
+    async def create(self, *, name: Name, owner: Name, actor: Name | None = None) -> Desktop:
         """Create account, home and host entry. Raises Conflict for a taken name, Forbidden over the owner's quota."""
         ...
 
@@ -121,21 +118,21 @@ class Desktops(Protocol):
         """Desktops by name, of `owner` or all."""
         ...
 
-    async def stop(self, *, name: Name, actor: Name = OPERATOR) -> Desktop:
+    async def stop(self, *, name: Name, actor: Name | None = None) -> Desktop:
         """End what runs there. Raises NotFound."""
         ...
 
-    async def reset(self, *, name: Name, actor: Name = OPERATOR) -> Desktop:
+    async def reset(self, *, name: Name, actor: Name | None = None) -> Desktop:
         """Stop it and give it a fresh home. Raises NotFound."""
         ...
 
-    async def delete(self, *, name: Name, actor: Name = OPERATOR) -> None:
+    async def delete(self, *, name: Name, actor: Name | None = None) -> None:
         """Raises NotFound. Recordings stay."""
         ...
 
     async def quota(self, *, owner: Name) -> DesktopQuota: ...
 
-    async def set_quota(self, *, owner: Name, limit: int | None, actor: Name = OPERATOR) -> DesktopQuota:
+    async def set_quota(self, *, owner: Name, limit: int | None, actor: Name | None = None) -> DesktopQuota:
         """Set how many desktops `owner` may have; None: as many as the installation's default."""
         ...
 

@@ -1,7 +1,6 @@
 """Hosts: registered and removed as accountable acts, credentials sealed, certificates pinned."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,63 +10,27 @@ from structlog.testing import capture_logs
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, Unavailable
 from lucid.base.secret import REVEAL, Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
-from lucid.model.entry import LogEntry
-from lucid.model.host import Host, HostCredentials
-from lucid.ports.access import Hosts
+from lucid.model.host import Host, HostAccess, HostCredentials
+from lucid.ports.access import Audit, Hosts
+from lucid.ports.desktops import Desktops, XrdpHost
 from lucid.ports.log import Anchoring
+from lucid.ports.recording import Pipeline
 from lucid.ports.service import Ports
 from lucid.ports.stores import Documents
 from lucid.services.rdp_server_manager.app import create
-from lucid.services.rdp_server_manager.service import HOSTS, HostManager
+from lucid.services.rdp_server_manager.hosts import HostManager
+from lucid.services.rdp_server_manager.records import HOSTS
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
+from tests.services.rdp_server_manager.manager_kit import SETTINGS, TIME, Acts, Kit
 
-TIME = "2026-11-22T21:42:00.000000Z"
-SETTINGS = RdpServerManagerSettings(host_seal_key=Secret("ab" * 32), retry_s=0.01)
 CREDENTIALS = HostCredentials(username="desk", password=Secret("hunter2-in-the-safe"), domain="CORP")
 DESK = Host(name="desk-1", address="192.0.2.7", added=TIME)
 ONE, TWO = "1" * 64, "2" * 64
 
 
-class Acts:
-    """The part of Anchoring that is needed here. While `down`, the log takes nothing."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, dict[str, str]]] = []
-        self.down = False
-        self.refused = asyncio.Event()
-        self.asked = asyncio.Event()
-        self.wait: asyncio.Event | None = None
-
-    async def act(self, *, type: str, subject: dict[str, str], session: str | None = None) -> LogEntry:
-        self.asked.set()
-        if self.wait is not None:
-            await self.wait.wait()
-        if self.down:
-            self.refused.set()
-            raise Unavailable("the log does not answer")
-        self.taken.append((type, subject))
-        return LogEntry(type=type, time=TIME, actor="rdp-server-manager", body="0" * 64)
-
-
 @pytest.fixture
-def acts() -> Acts:
-    return Acts()
-
-
-@pytest.fixture
-async def documents(tmp_path: Path) -> AsyncIterator[SqliteDocuments]:
-    documents = await SqliteDocuments.open(tmp_path / "documents.sqlite")
-    yield documents
-    await documents.aclose()
-
-
-@pytest.fixture
-def hosts(documents: SqliteDocuments, acts: Acts) -> HostManager:
-    return manager(documents, acts)
-
-
-def manager(documents: Documents, acts: Acts, settings: RdpServerManagerSettings = SETTINGS) -> HostManager:
-    return HostManager(settings, documents=documents, anchoring=cast(Anchoring, acts))
+def hosts(kit: Kit) -> HostManager:
+    return kit.manager.hosts
 
 
 async def test_a_host_is_kept_as_it_was_added(hosts: HostManager) -> None:
@@ -143,7 +106,7 @@ async def interrupted(documents: SqliteDocuments, state: str) -> None:
 
 @pytest.mark.parametrize(("state", "act", "left"), [("adding", "host.added", [DESK]), ("removing", "host.removed", [])])
 async def test_an_interrupted_change_is_finished_at_the_next_start(
-    hosts: HostManager, documents: SqliteDocuments, acts: Acts, state: str, act: str, left: list[Host]
+    kit: Kit, hosts: HostManager, documents: SqliteDocuments, acts: Acts, state: str, act: str, left: list[Host]
 ) -> None:
     await hosts.add(host=DESK, credentials=CREDENTIALS)
     await interrupted(documents, state)
@@ -152,7 +115,7 @@ async def test_an_interrupted_change_is_finished_at_the_next_start(
         await hosts.credentials(host=DESK)
     acts.taken.clear()
     acts.down = True
-    restarted = manager(documents, acts)
+    restarted = kit.again().hosts
     await restarted.start()
     await asyncio.wait_for(acts.refused.wait(), 5)
     acts.down = False
@@ -240,11 +203,11 @@ async def test_whoever_writes_to_the_store_cannot_send_them_elsewhere(
     assert (await hosts.credentials(host=pinned)).username == "desk"
 
 
-async def test_another_key_does_not_open_them(hosts: HostManager, documents: SqliteDocuments, acts: Acts) -> None:
+async def test_another_key_does_not_open_them(hosts: HostManager, documents: SqliteDocuments) -> None:
     await hosts.add(host=DESK, credentials=CREDENTIALS)
     other = RdpServerManagerSettings(host_seal_key=Secret("cd" * 32))
     with pytest.raises(Corrupted):
-        await manager(documents, acts, other).credentials(host=DESK)
+        await Kit(documents, other).manager.hosts.credentials(host=DESK)
 
 
 @pytest.mark.parametrize("sealed", ["", "AAAA", "not base64!", "A" * 200])
@@ -257,17 +220,75 @@ async def test_damaged_credentials_are_said_to_be(hosts: HostManager, documents:
 
 
 @pytest.mark.parametrize("key", ["", "ab", "x" * 64, "AB" * 32])
-def test_a_wrong_key_is_named(documents: Any, acts: Acts, key: str) -> None:
+def test_a_wrong_key_is_named(documents: Any, key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        manager(documents, acts, RdpServerManagerSettings(host_seal_key=Secret(key)))
+        Kit(documents, RdpServerManagerSettings(host_seal_key=Secret(key)))
     assert caught.value.field == "host_seal_key"
 
 
-async def test_the_app_offers_hosts(documents: SqliteDocuments, acts: Acts) -> None:
-    app = create(SETTINGS, Ports({Documents: documents, Anchoring: acts}))
+async def test_the_app_offers_its_ports(kit: Kit) -> None:
+    bound: dict[type, Any] = {
+        Documents: kit.documents,
+        Anchoring: kit.anchored,
+        Pipeline: kit.sessions,
+        XrdpHost: kit.xrdp,
+        Audit: kit.trail,
+    }
+    app = create(SETTINGS, Ports(bound, kit.clock))
     await app.start()
     await cast(Any, app.provides[Hosts]).add(host=DESK, credentials=CREDENTIALS)
+    assert await cast(Any, app.provides[Desktops]).list() == []
     for check in app.checks.values():
         await check()
     await app.stop()
-    assert acts.taken == [("host.added", {"host": "desk-1"})]
+    assert kit.anchored.taken == [("host.added", {"host": "desk-1"})]
+
+
+async def test_a_change_of_access_is_anchored_with_who_made_it(hosts: HostManager, acts: Acts) -> None:
+    await hosts.add(host=DESK, credentials=CREDENTIALS, actor="root")
+    access = HostAccess(users=("ada",), roles=(), approval=True)
+    changed = await hosts.change_access(name="desk-1", access=access, pool="pcs", actor="root")
+    assert (changed.access, changed.pool) == (access, "pcs")
+    assert await hosts.get(name="desk-1") == changed
+    assert (await hosts.credentials(host=changed)).username == "desk"
+    assert acts.taken == [
+        ("host.added", {"host": "desk-1", "actor": "root"}),
+        ("host.changed", {"host": "desk-1", "actor": "root", "change": "access"}),
+    ]
+
+
+async def test_access_is_as_before_while_the_log_has_no_change_of_it(hosts: HostManager, acts: Acts) -> None:
+    await hosts.add(host=DESK, credentials=CREDENTIALS)
+    acts.down = True
+    with pytest.raises(Unavailable):
+        await hosts.change_access(name="desk-1", access=HostAccess(users=("mallory",)))
+    assert await hosts.list() == [DESK]
+
+
+async def test_an_interrupted_change_of_access_is_finished(kit: Kit, hosts: HostManager) -> None:
+    await hosts.add(host=DESK, credentials=CREDENTIALS)
+    found = await kit.documents.get(HOSTS, "desk-1")
+    after = DESK.model_copy(update={"pool": "pcs"})
+    marked = {"state": "changing", "act": {"change": "access"}, "after": {"host": after.model_dump(mode="json")}}
+    await kit.documents.replace(HOSTS, "desk-1", found.body | marked, version=found.version)
+    assert await hosts.list() == [DESK]
+    restarted = kit.again().hosts
+    await restarted.start()
+    async with asyncio.timeout(5):
+        while await restarted.list() != [after]:  # noqa: ASYNC110 - a task of the service ends it
+            await asyncio.sleep(0.001)
+    await restarted.stop()
+    assert kit.anchored.taken[-1] == ("host.changed", {"host": "desk-1", "change": "access"})
+
+
+async def test_changes_and_pins_at_once_are_all_kept(hosts: HostManager) -> None:
+    await hosts.add(host=DESK, credentials=CREDENTIALS)
+    new = HostCredentials(username="other", password=Secret("p"))
+    await asyncio.gather(
+        hosts.change_access(name="desk-1", access=HostAccess(users=("ada",)), pool="pcs"),
+        hosts.pin(name="desk-1", fingerprint=ONE),
+        hosts.change_credentials(name="desk-1", credentials=new),
+    )
+    host = await hosts.get(name="desk-1")
+    assert (host.access.users, host.pool, host.fingerprint) == (("ada",), "pcs", ONE)
+    assert (await hosts.credentials(host=host)).username == "other"
