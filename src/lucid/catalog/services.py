@@ -9,6 +9,7 @@ from lucid.ports.machine import DesktopMachine
 from lucid.ports.nodes import Nodes
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
+from lucid.ports.web import Web
 from lucid.services.block_manager.settings import BlockManagerSettings
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
 from lucid.services.data_chain.settings import DataChainSettings
@@ -32,7 +33,7 @@ SERVICES = (
         embedded_port=11089,
         entry="lucid.services.lucid_auth_service.app:create",
         settings=LucidAuthServiceSettings,
-        needs=(Documents, Bus, Anchoring),
+        needs=(Documents, Bus, Anchoring, Web),
         provides=(Tickets, Accounts, AccountKeeping, Tokens, Audit, Approvals),
         api=(
             "/api/v1/account",

@@ -9,6 +9,7 @@ from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
+from lucid.drivers.http.web import HttpxWeb
 from lucid.drivers.rdp.prober import RdpProber
 from lucid.drivers.xrdp.machine import XrdpMachine
 from lucid.ports.api import ApiCatalog
@@ -17,6 +18,7 @@ from lucid.ports.http import Listener, Upstream
 from lucid.ports.identity import Signer
 from lucid.ports.machine import DesktopMachine
 from lucid.ports.stores import Blobs, Folder
+from lucid.ports.web import Web
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 
@@ -62,6 +64,7 @@ BOUND: Mapping[type, Callable[[Context], Any]] = {
     Folder: lambda context: DiskFolder(context.data.of(context.service.name)),
     Blobs: lambda context: DiskBlobs(context.data.of(context.service.name)),
     Signer: _signer,
+    Web: lambda _: HttpxWeb(),
     DesktopMachine: lambda _: XrdpMachine(),
     Prober: lambda _: RdpProber(),
     ApiCatalog: _api_catalog,

@@ -15,11 +15,13 @@ from lucid.access.passwords import ALPHABET, Passwords, random_password
 from lucid.access.records import ACCOUNTS
 from lucid.base.errors import TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
+from lucid.drivers.http.web import HttpxWeb
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.ports.access import Account, AccountKeeping, Accounts, Tickets
 from lucid.ports.log import Anchoring
 from lucid.ports.service import Ports
 from lucid.ports.stores import Bus, Documents
+from lucid.ports.web import Web
 from lucid.services.lucid_auth_service.app import create
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
@@ -196,7 +198,9 @@ async def test_passwords_are_neither_stored_nor_logged(service: AuthService, tmp
 
 
 async def test_the_app_offers_both_ports_and_sweeps(documents: SqliteDocuments, clock: TurnedClock) -> None:
-    app = create(SETTINGS, Ports({Documents: documents, Bus: MemoryBus(), Anchoring: MemoryLog()}, clock))
+    app = create(
+        SETTINGS, Ports({Documents: documents, Bus: MemoryBus(), Anchoring: MemoryLog(), Web: HttpxWeb()}, clock)
+    )
     assert set(app.provides) >= {Tickets, Accounts, AccountKeeping}
     body = {"failures": 1, "last": "2020-01-01T00:00:00.000000Z"}
     await documents.insert(ATTEMPTS, "old", body)

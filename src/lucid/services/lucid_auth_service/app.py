@@ -6,6 +6,8 @@ from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Ticke
 from lucid.ports.log import Anchoring
 from lucid.ports.service import App, Ports
 from lucid.ports.stores import Bus, Documents
+from lucid.ports.web import Web
+from lucid.services.lucid_auth_service.federation import oidc_login
 from lucid.services.lucid_auth_service.routes.account import account_routes
 from lucid.services.lucid_auth_service.routes.account_factors import factor_routes
 from lucid.services.lucid_auth_service.routes.account_passkeys import passkey_routes
@@ -14,6 +16,7 @@ from lucid.services.lucid_auth_service.routes.approvals import approval_routes
 from lucid.services.lucid_auth_service.routes.audit import audit_routes
 from lucid.services.lucid_auth_service.routes.keys import key_routes
 from lucid.services.lucid_auth_service.routes.login import login_routes
+from lucid.services.lucid_auth_service.routes.login_oidc import oidc_routes
 from lucid.services.lucid_auth_service.routes.logins import logins_routes
 from lucid.services.lucid_auth_service.routes.tokens import token_routes
 from lucid.services.lucid_auth_service.service import AuthService
@@ -50,6 +53,19 @@ def _api(settings: LucidAuthServiceSettings, service: AuthService, ports: Ports)
     for routes in (account_routes, factor_routes, passkey_routes, accounts_routes):
         api.include_router(routes(people))
     api.include_router(login_routes(people.sign_in, credentials.logins, ports.clock))
+    oidc = oidc_login(
+        settings,
+        documents=ports.get(Documents),
+        web=ports.get(Web),
+        people=people,
+        acts=service.acts,
+        clock=ports.clock,
+    )
+    api.include_router(
+        oidc_routes(
+            oidc, credentials.logins, redirect_url=settings.oidc_redirect_url, return_url=settings.oidc_return_url
+        )
+    )
     api.include_router(logins_routes(credentials.logins))
     api.include_router(token_routes(credentials.api_tokens))
     api.include_router(key_routes(credentials.keys, service.acts, cache_s=settings.key_cache_s))

@@ -5,6 +5,7 @@ from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
 from lucid.base.settings import Settings
+from lucid.model.permission import Role
 
 
 class LucidAuthServiceSettings(Settings):
@@ -42,6 +43,33 @@ class LucidAuthServiceSettings(Settings):
     approval_use_s: float = Field(default=600.0, gt=0, description="how long an approval may be used")
     keep_ended_s: float = Field(
         default=2_592_000.0, ge=0, description="how long ended approvals and expired API tokens are listed"
+    )
+
+    oidc_issuer: str = Field(default="", max_length=500, description="address of an OpenID provider; empty: none")
+    oidc_client_id: str = Field(default="", max_length=200, description="what the provider calls this platform")
+    oidc_client_secret: Secret = Field(default=Secret(""), description="what this platform proves that with")
+    oidc_redirect_url: str = Field(
+        default="http://localhost:12080/api/v1/login/oidc/callback",
+        max_length=500,
+        description="public address of `/api/v1/login/oidc/callback`, as the provider has it",
+    )
+    oidc_return_url: str = Field(
+        default="",
+        max_length=500,
+        description="page that the browser is sent to after the login, with `#handover=…`; empty: it gets the tokens",
+    )
+    oidc_scopes: str = Field(default="openid profile", max_length=200, description="what is asked of the provider")
+    oidc_name_claim: str = Field(default="preferred_username", max_length=100, description="claim that names accounts")
+    oidc_groups_claim: str = Field(default="groups", max_length=100, description="claim that lists a person's groups")
+    oidc_roles: dict[str, Role] = Field(
+        default={}, description='roles by group, the first that fits counts, as JSON: `{"admins": "admin"}`; `{}`: none'
+    )
+    oidc_default_role: Role | None = Field(
+        default="user", description="role of new people, and of who is in none of the groups; `null`: no login"
+    )
+    oidc_create_accounts: bool = Field(default=False, description="make an account at the first login")
+    oidc_adopt_accounts: bool = Field(
+        default=False, description="let the provider's people log in to accounts of their name that exist already"
     )
 
     max_ticket_ttl_s: int = Field(default=3600, ge=1, description="longest life that a ticket may be given")
