@@ -16,6 +16,9 @@ from lucid.ports.log import FsckReport
 from lucid.ports.stores import Folder
 
 MAX_PROBLEMS = 100
+ASIDE = "aside"
+"""Folder of the blocks that block-manager found beyond the checkpoint."""
+
 _AHEAD_TEXT = f"its time is more than {AHEAD.total_seconds() / 60:g} minutes after that of the block"
 
 
@@ -37,6 +40,8 @@ class _Fsck:
 
     async def run(self) -> FsckReport:
         await self._key()
+        for path in await self._folder.list(ASIDE):
+            self._problem(f"{path}: it was found beyond the checkpoint, and the log does not have its entries")
         checkpoint = await self._checkpoint()
         if checkpoint is not None:
             end, published = checkpoint.size, self._size or (lambda: 0)

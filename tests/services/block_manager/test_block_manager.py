@@ -225,7 +225,7 @@ async def test_a_crash_between_any_two_writes_leaves_the_old_or_the_new_state() 
     after = await grow(manager, 770)
     steps = whole.steps - steps
     assert steps > 10
-    seen = set()
+    seen, put_aside = set(), 0
     for count in range(steps + 1):
         folder = MemoryFolder(start.files)
         crashing = await manager_of(folder)
@@ -238,8 +238,12 @@ async def test_a_crash_between_any_two_writes_leaves_the_old_or_the_new_state() 
         assert state in (before, after)
         seen.add(state.size)
         assert sum(path.startswith("block/") for path in folder.files) == state.height + 1
-        assert (await again.fsck()).problems == ()
+        cut_off = [path for path in folder.files if path.startswith("aside/")]
+        problems = (await again.fsck()).problems
+        assert [problem.partition(":")[0] for problem in problems] == cut_off
+        put_aside += len(cut_off)
         await grow(again, 800)
+        await again.check()
         assert (await again.fsck()).problems == ()
         await grow(again, 1024)
         # Nothing of the interrupted commit is left over.
@@ -247,6 +251,7 @@ async def test_a_crash_between_any_two_writes_leaves_the_old_or_the_new_state() 
         await grow(await manager_of(clean), state.size, 800, 1024)
         assert folder.files.keys() == clean.files.keys()
     assert seen == {500, 770}
+    assert put_aside
 
 
 async def test_a_crash_in_the_first_commit_leaves_an_empty_log() -> None:
@@ -313,6 +318,59 @@ async def test_a_checkpoint_put_back_to_an_older_one_is_refused() -> None:
     with pytest.raises(Corrupted, match="rolled back"):
         await manager_of(folder)
     assert folder.files == whole | {"checkpoint": old}
+
+
+async def rolled_back_by_one_slot() -> tuple[MemoryFolder, MemoryFolder]:
+    """A log whose checkpoint alone was put back by one block, and the log as it was."""
+    whole = MemoryFolder()
+    manager = await manager_of(whole)
+    await grow(manager, 300)
+    old = whole.files["checkpoint"]
+    await grow(manager, 320)
+    # Somebody who puts back a copy leaves the newer files, and brings the partial tiles that were replaced.
+    before = MemoryFolder()
+    await grow(await manager_of(before), 300)
+    return MemoryFolder(whole.files | before.files | {"checkpoint": old}), whole
+
+
+async def test_a_block_beyond_the_checkpoint_is_evidence_until_the_log_has_its_entries() -> None:
+    folder, whole = await rolled_back_by_one_slot()
+    for _ in range(2):  # a second start changes nothing
+        manager = await manager_of(folder)
+        (aside,) = await folder.list("aside")
+        assert folder.files[aside] == whole.files["block/001"]
+        assert "block/001" not in folder.files
+        assert folder.files.keys() >= whole.files.keys() - {"block/001"}  # the entries are still there, too
+        with pytest.raises(Corrupted, match=f"{aside}: block 1 of 320 entries"):
+            await manager.check()
+        assert [problem.partition(":")[0] for problem in (await manager.fsck()).problems] == [aside]
+    await grow(manager, 310)
+    with pytest.raises(Corrupted):
+        await manager.check()
+    await grow(manager, 330)
+    await manager.check()
+    assert await folder.list("aside") == []
+    assert (await manager.fsck()).problems == ()
+
+
+async def test_a_block_of_other_entries_stays_aside() -> None:
+    folder, _ = await rolled_back_by_one_slot()
+    manager = await manager_of(folder)
+    await manager.commit(slot=slot_after(await manager.state(), [entry(n) for n in range(1000, 1100)]))
+    again = await manager_of(folder)
+    for one in (manager, again):
+        with pytest.raises(Corrupted, match="the log does not have its entries"):
+            await one.check()
+    assert len((await again.fsck()).problems) == 1
+
+
+async def test_what_is_no_block_stays_aside() -> None:
+    folder, _ = await rolled_back_by_one_slot()
+    folder.files["block/001"] = folder.files["block/001"].replace(b"height 1", b"height 2")
+    manager = await manager_of(folder)
+    await grow(manager, 330)
+    with pytest.raises(Corrupted, match="no block of this log"):
+        await manager.check()
 
 
 async def test_fsck_counts_what_it_checked() -> None:

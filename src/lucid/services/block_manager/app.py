@@ -17,4 +17,5 @@ def create(settings: BlockManagerSettings, ports: Ports) -> App:
         routes=routes(manager, verifier.format()),
         start=manager.start,
         stop=manager.stop,
+        checks={"log": manager.check},
     )

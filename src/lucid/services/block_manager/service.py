@@ -10,11 +10,13 @@ from lucid.chain.edge import Edge, edge_paths, unfinished
 from lucid.chain.rules import follow, open_block, open_checkpoint, state_at
 from lucid.chain.slot import Slot
 from lucid.chain.tiles import TileName, TileReader
+from lucid.crypto.merkle import verify_consistency
 from lucid.crypto.note import VerifierKey, split_note
 from lucid.model.canonical import Digest
 from lucid.model.tlog import TILE_WIDTH, Block, block_path, entries_path, tile_path
 from lucid.ports.log import FsckReport, TreeState
 from lucid.ports.stores import Folder
+from lucid.services.block_manager.aside import Aside
 
 _log = structlog.get_logger()
 
@@ -28,6 +30,7 @@ class BlockManager:
         self._verifier = verifier
         self._state = TreeState()
         self._edge = Edge()
+        self._aside = Aside(folder, verifier)
         self._tiles = TileReader(folder, lambda: self._state.size, cached=cached_tiles)
         self._commits = asyncio.Lock()
 
@@ -36,6 +39,7 @@ class BlockManager:
         it is not a log of our key or its newest part is damaged."""
         await self._folder.lock()
         await self._claim()
+        await self._aside.load()
         try:
             note = (await self._folder.read("checkpoint")).decode(errors="replace")
         except NotFound:
@@ -49,16 +53,31 @@ class BlockManager:
         edge = Edge.load(checkpoint.size, {path: await self._need(path) for path in edge_paths(checkpoint.size)})
         if edge.root() != checkpoint.root:
             raise Corrupted(f"the newest tiles do not have the root of the checkpoint (size {checkpoint.size})")
-        # The one further block that there may be belongs to a commit that was cut off before its checkpoint.
-        await self._folder.delete(block_path(block.height + 1))
+        # The one further block that there may be belongs to a commit that was cut off before its checkpoint, or to a
+        # log that was rolled back by one slot. Its entries stand in wider tiles, which are kept as long.
+        await self._aside.keep(block_path(block.height + 1))
         self._edge, self._state = edge, state_at(block, note, edge)
-        await self._tidy(block.size - block.entries, block.size)
+        await self._aside.drop(self._has)
+        if not self._aside:
+            await self._tidy(block.size - block.entries, block.size)
         _log.info("log opened", origin=checkpoint.origin, size=checkpoint.size, height=block.height)
 
     async def stop(self) -> None:
         """Return when no commit is under way."""
         async with self._commits:
             return
+
+    async def check(self) -> None:
+        """Readiness. Raises Corrupted while a block is known whose entries the log does not have."""
+        self._aside.check()
+
+    async def _has(self, block: Block) -> bool:
+        """Whether the log begins with the tree that the block leads to."""
+        state = self._state
+        if block.size > state.size:
+            return False
+        path = await self._tiles.consistency(block.size, state.size)
+        return verify_consistency(block.size, state.size, block.root, self._edge.root(), path)
 
     async def _claim(self) -> None:
         """Write the key into a new folder, or compare it with the one that is there."""
@@ -110,6 +129,7 @@ class BlockManager:
             await self._folder.write(files)
             self._state, self._edge = state, edge
             await self._tidy(before, state.size)
+            await self._aside.drop(self._has)
             return state
 
     def _is_newest(self, note: str) -> bool:
