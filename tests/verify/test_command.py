@@ -61,7 +61,12 @@ def test_warnings_stand_below_their_step(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--key", "good/key"], "nothing to verify"),
         (["--key", "good/key", "--log", "good/log", "--recording", "good/recording"], "belong to a bundle"),
-        (["none.json", "--key", "good/key"], "bundle: there is no file none.json"),
+        (["none.json", "--key", "good/key"], "bundle: there is no file none.json\n"),
+        (["good/log", "--key", "good/key"], "bundle: there is no file good/log\n"),
+        (
+            ["good", "--key", "good/key"],
+            "bundle: there is no file good, but a folder with one: lucid verify good/bundle.json --key",
+        ),
         (
             ["good/bundle.json", "--key", "nokey"],
             "key: nokey is no file, and as a verifier key: expected name+id+base64",
@@ -116,3 +121,12 @@ def test_as_a_module() -> None:
     command = [sys.executable, "-m", "lucid.verify", "--json", *ARGUMENTS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["verified"] is True
+
+
+def test_the_folder_of_an_export_is_not_its_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my proof"
+    (folder / "chunks").mkdir(parents=True)
+    (folder / "bundle.json").write_bytes((DATA / "good/bundle.json").read_bytes())
+    assert main([str(folder), "--key", "good/key"]) == 2
+    said = f"lucid verify '{folder}/bundle.json' --recording '{folder}/chunks' --key KEY\n"
+    assert capsys.readouterr().err.endswith(said)

@@ -4,6 +4,7 @@ All other modules of this package are rules without I/O. What cannot be read at 
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -141,10 +142,19 @@ def read_bundle(path: Path) -> bytes:
     """The bytes of a proof bundle."""
     data = _read(path, MAX_BUNDLE_BYTES + 1)
     if data is None:
-        raise InvalidInput(f"bundle: there is no file {path}")
+        raise InvalidInput(f"bundle: there is no file {path}{_hint(path)}")
     if len(data) > MAX_BUNDLE_BYTES:
         raise InvalidInput(f"bundle: {path} is over {MAX_BUNDLE_BYTES} bytes")
     return data
+
+
+def _hint(folder: Path) -> str:
+    """What to type instead of the name of an exported recording's folder; empty for anything else."""
+    bundle, chunks = folder / "bundle.json", folder / "chunks"
+    if _size(bundle) is None:
+        return ""
+    recording = f" --recording {shlex.quote(str(chunks))}" if chunks.is_dir() else ""
+    return f", but a folder with one: lucid verify {shlex.quote(str(bundle))}{recording} --key KEY"
 
 
 def read_key(text: str) -> VerifierKey:
