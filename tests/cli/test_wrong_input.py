@@ -100,6 +100,7 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path) -> None:
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     refused(lucid(tmp_path, "up", LUCID_LOG_LEVEL="LOUD"), "LUCID_LOG_LEVEL", "'DEBUG'")
+    refused(lucid(tmp_path, "up", LUCID_HTTP_PORT="8080"), "LUCID_HTTP_PORT", "cannot share a port")
 
 
 def test_a_taken_port_and_what_chooses_another_are_named(tmp_path: Path) -> None:

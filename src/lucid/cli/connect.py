@@ -59,7 +59,11 @@ def connect(
     host: Annotated[str, typer.Argument(help="A host of `lucid host ls`.")],
     user: Annotated[str, typer.Option(help="Who connects; stands in the recording's manifest.")] = "admin",
     allow: Annotated[
-        list[str] | None, typer.Option(help=f"Redirections to allow: {', '.join(CHANNELS)}. All are denied by default.")
+        list[str] | None,
+        typer.Option(
+            help=f"Redirections to allow: {', '.join(CHANNELS)}. All are denied by default. Drive and printer share an "
+            "RDP channel (rdpdr), so each lets the other through; usb opens all dynamic channels (drdynvc)."
+        ),
     ] = None,
     ttl: Annotated[int, typer.Option(min=5, max=86_400, help="Seconds within which the ticket must be used.")] = 120,
     idle_limit: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds without input that end it.")] = 1800,

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from lucid.base.clock import Clock, SystemClock
+from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.catalog.keys import METRICS_TOKEN
 from lucid.catalog.services import SERVICES
@@ -89,6 +90,11 @@ class Platform:
         await self.stop()
 
     async def _start(self) -> None:
+        if self.settings.http_port:
+            raise InvalidInput(
+                "LUCID_HTTP_PORT: the services of one process cannot share a port; leave it empty, or set it to 0 for "
+                "any free ones"
+            )
         self.data.create()
         self._stack.enter_context(own_installation(self.data))
         keyring = Keyring.open(self.data.keys)

@@ -22,7 +22,7 @@ class RuntimeSettings(Settings):
         default=None,
         ge=0,
         le=65_535,
-        description="HTTP port of `lucid serve`; empty: the service's own; 0: any free one, with `lucid up` too",
+        description="HTTP port of `lucid serve`; empty: the service's own; 0: any free one; `lucid up` takes 0 alone",
     )
     mongodb_uri: Secret = Field(default=Secret(""), description="MongoDB; empty: SQLite in the data folder")
     mongodb_database: str = Field(default="lucid", description="MongoDB database")
