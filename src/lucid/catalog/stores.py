@@ -1,6 +1,7 @@
 """The stores that services share."""
 
 from lucid.catalog.types import Resources, Store
+from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Documents
 
 STORES = (
@@ -23,5 +24,15 @@ STORES = (
         provides=Bus,
         embedded="Valkey as a child process",
         resources=Resources(memory_mib=128, cpus=0.5),
+    ),
+    Store(
+        name="lucid-elasticsearch",
+        summary="search",
+        phase=1,
+        port=9200,
+        embedded_port=11200,
+        provides=SearchIndex,
+        embedded="tantivy in the data folder",
+        resources=Resources(memory_mib=1024, cpus=1.0),
     ),
 )

@@ -27,6 +27,22 @@ class RuntimeSettings(Settings):
     mongodb_uri: Secret = Field(default=Secret(""), description="MongoDB; empty: SQLite in the data folder")
     mongodb_database: str = Field(default="lucid", description="MongoDB database")
     redis_url: Secret = Field(default=Secret(""), description="Redis; empty: Valkey as a child process")
+    elasticsearch_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Elasticsearch; empty: tantivy in the data folder, for one process",
+    )
+    elasticsearch_api_key: Secret = Field(
+        default=Secret(""), description="encoded API key for elasticsearch_url; empty: none is needed"
+    )
+    elasticsearch_ca: str = Field(
+        default="", description="file of the certificate authority of elasticsearch_url; empty: the system's"
+    )
+    elasticsearch_prefix: str = Field(
+        default="lucid",
+        pattern=r"^[a-z][a-z0-9-]{0,31}$",
+        description="what the names of the search indexes begin with",
+    )
     consul_url: str = Field(
         default="",
         pattern=r"^(https?://\S+)?$",

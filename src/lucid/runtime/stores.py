@@ -9,6 +9,7 @@ import structlog
 
 from lucid.base.errors import Unavailable
 from lucid.catalog.types import Store
+from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Documents
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
@@ -24,7 +25,11 @@ class StoreConnections:
     def __init__(self, settings: RuntimeSettings, data: DataDir, stores: Sequence[Store]) -> None:
         self._settings = settings
         self._folders = {store.provides: data.of(store.name) for store in stores}
-        self._openers: dict[type, Callable[[], Awaitable[Any]]] = {Documents: self._documents, Bus: self._bus}
+        self._openers: dict[type, Callable[[], Awaitable[Any]]] = {
+            Documents: self._documents,
+            Bus: self._bus,
+            SearchIndex: self._search,
+        }
         self._open: dict[type, Any] = {}
         self._stack = contextlib.AsyncExitStack()
 
@@ -69,6 +74,29 @@ class StoreConnections:
         bus = RedisBus(url)
         self._stack.push_async_callback(bus.aclose)
         return bus
+
+    async def _search(self) -> SearchIndex:
+        if url := self._settings.elasticsearch_url:
+            from lucid.drivers.elasticsearch.index import ElasticsearchIndex
+
+            elasticsearch = ElasticsearchIndex(
+                url,
+                key=self._settings.elasticsearch_api_key,
+                ca_file=self._settings.elasticsearch_ca,
+                prefix=self._settings.elasticsearch_prefix,
+            )
+            try:
+                await elasticsearch.ping()
+            except Unavailable:
+                await elasticsearch.aclose()
+                raise
+            self._stack.push_async_callback(elasticsearch.aclose)
+            return elasticsearch
+        from lucid.drivers.tantivy.index import TantivyIndex
+
+        tantivy = TantivyIndex(self._folders[SearchIndex])
+        self._stack.push_async_callback(tantivy.aclose)
+        return tantivy
 
     async def __aenter__(self) -> Self:
         return self

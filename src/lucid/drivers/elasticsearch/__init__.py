@@ -1,0 +1,1 @@
+"""Search in Elasticsearch, by its official client."""
