@@ -3,9 +3,10 @@
 from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, NODE_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
 from lucid.catalog.types import Private, Public, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
-from lucid.ports.desktops import Desktops, XrdpHost
+from lucid.ports.desktops import Desktops, Prober, XrdpHost
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.machine import DesktopMachine
+from lucid.ports.monitor import Monitor
 from lucid.ports.nodes import Nodes
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
@@ -16,6 +17,7 @@ from lucid.services.data_chain.settings import DataChainSettings
 from lucid.services.lucid_auth_service.settings import LucidAuthServiceSettings
 from lucid.services.node_management.settings import NodeManagementSettings
 from lucid.services.rdp_controller.settings import RdpControllerSettings
+from lucid.services.rdp_monitor.settings import RdpMonitorSettings
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
 from lucid.services.session_anchoring.settings import SessionAnchoringSettings
@@ -189,6 +191,19 @@ SERVICES = (
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13389},
         resources=Resources(memory_mib=256, cpus=2.0),
+    ),
+    Service(
+        name="rdp-monitor",
+        summary="figures of running sessions, synthetic connections to hosts",
+        phase=3,
+        port=8093,
+        embedded_port=13093,
+        entry="lucid.services.rdp_monitor.app:create",
+        settings=RdpMonitorSettings,
+        needs=(Gateway, Hosts, Desktops, XrdpHost, Prober, Documents, Bus),
+        provides=(Monitor,),
+        api=("/api/v1/monitor",),
+        volumes=(),
     ),
     Service(
         name="node-management",

@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import sys
 from collections.abc import Callable
 from typing import cast
 
 from lucid.wire.rdp.pdu import ProtocolError, pdu_length
+
+_TCPI_RTT = slice(68, 72)
+"""Where struct tcp_info of Linux has the round trip, in microseconds."""
 
 _SHUTDOWN_LIMIT_S = 1.0
 """How long a TLS connection waits for the other side's close_notify."""
@@ -110,6 +115,19 @@ class Peer(asyncio.Protocol):
         """The peer's certificate, DER."""
         encoded: bytes = self._transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return encoded
+
+    def rtt_ms(self) -> float | None:
+        """Smoothed round trip to the peer in milliseconds, as the kernel's TCP measures it; None where it does not
+        tell (tcpi_rtt of struct tcp_info, man 7 tcp)."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or not hasattr(socket, "TCP_INFO") or self._transport.is_closing():
+            return None
+        try:
+            info: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCPI_RTT.stop)
+        except OSError:
+            return None  # closed meanwhile
+        microseconds = int.from_bytes(info[_TCPI_RTT], sys.byteorder)
+        return microseconds / 1000 if len(info) == _TCPI_RTT.stop and microseconds else None
 
     # The relay.
 
