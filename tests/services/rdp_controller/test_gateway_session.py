@@ -110,6 +110,10 @@ async def test_live_sessions_are_listed_and_terminated(make_bench: MakeBench) ->
         assert (live.user, live.host, live.client) == ("ann", "demo", "127.0.0.1")
         assert live.host_bytes > 10_000
         assert live.client_bytes > 100
+        assert live.client_rtt_ms is not None
+        assert live.host_rtt_ms is not None
+        assert 0 < live.client_rtt_ms < 1000
+        assert 0 < live.host_rtt_ms < 1000
         await bench.gateway.terminate(session=live.session)
         await client.wait_closed()
     assert (await bench.pipeline.last_end()).reason is EndReason.TERMINATED

@@ -70,6 +70,8 @@ class DesktopSession:
             host_bytes=self._host_bytes,
             idle_s=now - self._last_input,
             elapsed_s=now - self._began,
+            client_rtt_ms=self._client.rtt_ms(),
+            host_rtt_ms=self._host.rtt_ms(),
             client=self._client.address,
         )
 
