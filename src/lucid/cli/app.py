@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 import lucid
-from lucid.cli import account, connect, console, demo, doctor, host, log, node, session, up, verify
+from lucid.cli import (
+    account,
+    connect,
+    console,
+    demo,
+    desktop,
+    doctor,
+    host,
+    host_access,
+    log,
+    node,
+    session,
+    up,
+    verify,
+)
 
 app = typer.Typer(
     name="lucid",
@@ -50,7 +64,9 @@ app.command("demo")(demo.demo)
 app.command("connect")(connect.connect)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
+host.app.command("access")(host_access.access)
 app.add_typer(host.app, name="host")
+app.add_typer(desktop.app, name="desktop")
 app.add_typer(account.app, name="account")
 app.add_typer(session.app, name="session")
 app.add_typer(log.app, name="log")
