@@ -7,6 +7,7 @@ import structlog
 
 from lucid.access.acts import OPERATING, UNKNOWN, Acts, Origin
 from lucid.access.lockout import Lockout
+from lucid.access.owed import OwedActs
 from lucid.access.password_rule import check_password
 from lucid.access.passwords import Passwords, random_password
 from lucid.access.records import AccountRecord, AccountStore
@@ -15,7 +16,7 @@ from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.permission import Role
-from lucid.ports.access import Account
+from lucid.ports.access import Account, AuditEvent
 
 ADMINISTRATOR = "admin"
 ROLE_ADMIN: Role = "admin"
@@ -55,6 +56,7 @@ class AccountBook:
         lockout: Lockout,
         logins: Logins,
         acts: Acts,
+        owed: OwedActs,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -63,6 +65,7 @@ class AccountBook:
         self._lockout = lockout
         self._logins = logins
         self._acts = acts
+        self._owed = owed
         self._clock = clock
 
     async def authenticate(self, *, name: str, password: Secret, origin: Origin = UNKNOWN) -> Account:
@@ -104,10 +107,10 @@ class AccountBook:
             check_password(password, name)
         password = password or random_password()
         hashed = await self._passwords.hash(password)
-        await self._store.insert(
-            AccountRecord(name=name, role=role, created=self._clock.now(), password_hash=hashed),
-        )
-        await self._acts.done("account.created", origin, accountable=True, account=name, role=role)
+        act = self._acts.event("account.created", origin, accountable=True, account=name, role=role)
+        record = AccountRecord(name=name, role=role, created=self._clock.now(), password_hash=hashed)
+        await self._store.insert(record.owing(act))
+        await self._owed.settle(name)
         return password
 
     async def change(
@@ -119,21 +122,24 @@ class AccountBook:
             changes["role"] = role
         if locked is not None:
             changes["locked"] = locked
-        after = await self._replace_guarded(before, changes)
+        acts = []
         if role is not None and role != before.role:
-            await self._acts.done("account.role-changed", origin, accountable=True, account=name, role=role)
+            acts.append(self._acts.event("account.role-changed", origin, accountable=True, account=name, role=role))
         if locked is not None and locked != before.locked:
             act = "account.locked" if locked else "account.unlocked"
-            await self._acts.done(act, origin, accountable=True, account=name)
+            acts.append(self._acts.event(act, origin, accountable=True, account=name))
+        after = await self._replace_guarded(before, changes, acts)
         if changes:
             await self._logins.revoke(name)  # also when nothing changed: a first attempt may have failed here
+        await self._owed.settle(name)
         return after.account
 
     async def remove(self, *, name: str, origin: Origin = OPERATING) -> None:
         """As the port says. The name stays taken: recordings belong to it, and must not become somebody else's."""
         before = await self._store.get(name)
-        await self._replace_guarded(before, {"locked": True})
+        await self._replace_guarded(before, {"locked": True}, [])
         await self._logins.revoke(name)
+        act = self._acts.event("account.removed", origin, accountable=True, account=name)
         gone = AccountRecord(
             name=name,
             role=before.role,
@@ -142,8 +148,8 @@ class AccountBook:
             removed=self._clock.now(),
             password_hash=None,
         )
-        await self._store.change(name, lambda _: gone)
-        await self._acts.done("account.removed", origin, accountable=True, account=name)
+        await self._store.change(name, lambda record: gone.owing(*record.owed, act))
+        await self._owed.settle(name)
 
     async def set_password(self, *, name: str, current: Secret, new: Secret, origin: Origin) -> None:
         """Change one's own password, which ends all logins. Raises Forbidden when `current` is wrong, TooManyRequests,
@@ -151,20 +157,24 @@ class AccountBook:
         await self.confirm(name=name, proof=Proof(password=current), origin=origin)
         check_password(new, name)
         hashed = await self._passwords.hash(new)
-        await self._store.change(name, lambda record: record.with_(password_hash=hashed, epoch=record.epoch + 1))
-        await self._acts.done("password.changed", origin, accountable=True, account=name)
+        act = self._acts.event("password.changed", origin, accountable=True, account=name)
+        await self._store.change(
+            name, lambda record: record.with_(password_hash=hashed, epoch=record.epoch + 1).owing(act)
+        )
         await self._logins.revoke(name)
+        await self._owed.settle(name)
 
     async def reset_password(self, *, name: str, origin: Origin = OPERATING) -> Secret:
         password = random_password()
         hashed = await self._passwords.hash(password)
+        act = self._acts.event("password.reset", origin, accountable=True, account=name)
 
         def reset(record: AccountRecord) -> AccountRecord:
-            return record.without_factors().with_(password_hash=hashed, epoch=record.epoch + 1)
+            return record.without_factors().with_(password_hash=hashed, epoch=record.epoch + 1).owing(act)
 
         await self._store.change(name, reset)
-        await self._acts.done("password.reset", origin, accountable=True, account=name)
         await self._logins.revoke(name)
+        await self._owed.settle(name)
         return password
 
     async def get(self, *, name: str) -> Account:
@@ -189,19 +199,25 @@ class AccountBook:
         await self._lockout.succeeded(name)
         return record
 
-    async def _replace_guarded(self, before: AccountRecord, changes: dict[str, object]) -> AccountRecord:
-        """Change the account, unless that takes the last administrator away. Raises Conflict then.
+    async def _replace_guarded(
+        self, before: AccountRecord, changes: dict[str, object], acts: list[AuditEvent]
+    ) -> AccountRecord:
+        """Change the account, which owes `acts` then, unless that takes the last administrator away. Raises Conflict
+        then.
 
         Two administrators may lock each other at the same time, in different processes: so it is looked at after the
         change as well, and the change taken back."""
-        was = before.administers
-        will = before.with_(**changes).administers
-        if was and not will and not await self._store.has_administrator(besides=before.name):
+        weakens = before.administers and not before.with_(**changes).administers
+        if weakens and not await self._store.has_administrator(besides=before.name):
             raise _last_administrator(before.name)
-        after = await self._store.change(before.name, lambda record: record.with_(**changes))
-        if was and not will and not await self._store.has_administrator():
+        after = await self._store.change(before.name, lambda record: record.with_(**changes).owing(*acts))
+        if weakens and not await self._store.has_administrator():
             undo = {name: getattr(before, name) for name in changes}
-            await self._store.change(before.name, lambda record: record.with_(**undo))
+
+            def take_back(record: AccountRecord) -> AccountRecord:
+                return record.with_(**undo, owed=tuple(act for act in record.owed if act not in acts))
+
+            await self._store.change(before.name, take_back)
             raise _last_administrator(before.name)
         return after
 

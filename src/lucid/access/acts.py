@@ -43,16 +43,20 @@ class Acts:
 
     async def done(self, act: str, origin: Origin, *, accountable: bool = False, **subject: str) -> None:
         """`act` took effect on `subject`."""
-        await self._record(act, origin, Outcome.DONE, accountable, subject)
+        await self.record(self.event(act, origin, accountable=accountable, **subject))
 
     async def denied(self, act: str, origin: Origin, **subject: str) -> None:
         """`act` was tried and refused."""
-        await self._record(act, origin, Outcome.DENIED, False, subject)
+        await self.record(self._event(act, origin, Outcome.DENIED, False, subject))
 
-    async def _record(
+    def event(self, act: str, origin: Origin, *, accountable: bool = False, **subject: str) -> AuditEvent:
+        """`act` as it will stand in the trail when it is done; not recorded yet."""
+        return self._event(act, origin, Outcome.DONE, accountable, subject)
+
+    def _event(
         self, act: str, origin: Origin, outcome: Outcome, accountable: bool, subject: dict[str, str]
-    ) -> None:
-        event = AuditEvent(
+    ) -> AuditEvent:
+        return AuditEvent(
             id=new_session_id(),
             time=self._clock.now(),
             actor=origin.actor,
@@ -63,5 +67,8 @@ class Acts:
             request=origin.request,
             accountable=accountable,
         )
+
+    async def record(self, event: AuditEvent) -> None:
+        """Record an event; the same again is no error."""
         await self._audit.record(event=event)
-        _log.info(act, actor=origin.actor, outcome=outcome.value, **subject)
+        _log.info(event.act, actor=event.actor, outcome=event.outcome.value, **event.subject)

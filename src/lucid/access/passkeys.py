@@ -8,6 +8,7 @@ from webauthn.helpers import bytes_to_base64url
 
 from lucid.access.acts import Acts, Origin
 from lucid.access.one_time import OneTime
+from lucid.access.owed import OwedActs
 from lucid.access.records import AccountRecord, AccountStore, PasskeyRecord
 from lucid.access.relying_party import AuthenticationResponse, RegistrationResponse, RelyingParty, challenge_of
 from lucid.access.seal import AccountSeal
@@ -39,6 +40,7 @@ class Passkeys:
         seal: AccountSeal,
         challenges: OneTime,
         acts: Acts,
+        owed: OwedActs,
         clock: Clock,
     ) -> None:
         self._party = party
@@ -47,6 +49,7 @@ class Passkeys:
         self._seal = seal
         self._challenges = challenges
         self._acts = acts
+        self._owed = owed
         self._clock = clock
 
     async def registration_options(self, name: str) -> dict[str, Any]:
@@ -78,25 +81,29 @@ class Passkeys:
             transports=made.transports,
             created=self._clock.now(),
         )
+        act = self._acts.event("passkey.added", origin, accountable=True, account=name, passkey=passkey.id)
         await self._store.claim_passkey(passkey.id, name)
 
         def add(record: AccountRecord) -> tuple[AccountRecord, list[str] | None]:
             _check_room(record)
-            return self._second_factors.first_codes(record.with_(passkeys=(*record.passkeys, passkey)))
+            added = record.with_(passkeys=(*record.passkeys, passkey)).owing(act)
+            return self._second_factors.first_codes(added)
 
         codes = await self._store.update(name, add)
-        await self._acts.done("passkey.added", origin, accountable=True, account=name, passkey=passkey.id)
+        await self._owed.settle(name)
         return passkey, codes
 
     async def remove(self, name: str, id: str, *, origin: Origin) -> None:
         """Raises NotFound."""
+        act = self._acts.event("passkey.removed", origin, accountable=True, account=name, passkey=id)
 
         def remove(record: AccountRecord) -> AccountRecord:
             _find(record, id)
-            return record.with_(passkeys=tuple(passkey for passkey in record.passkeys if passkey.id != id))
+            left = tuple(passkey for passkey in record.passkeys if passkey.id != id)
+            return record.with_(passkeys=left).owing(act)
 
         await self._store.change(name, remove)
-        await self._acts.done("passkey.removed", origin, accountable=True, account=name, passkey=id)
+        await self._owed.settle(name)
 
     async def login_options(self) -> dict[str, Any]:
         """For a login without name and password: the authenticator offers the passkeys that it has for us."""
@@ -113,7 +120,7 @@ class Passkeys:
             raise Unauthenticated("the passkey is unknown") from None
         if form.response.userHandle != bytes_to_base64url(self._handle(name)):
             raise Unauthenticated("the passkey was refused: it names another account")
-        return await self._use(name, form, challenge, verified=True, origin=origin.by(name))
+        return await self._use(name, form, challenge, verified=True, origin=origin)
 
     async def second_factor_options(self, record: AccountRecord) -> dict[str, Any]:
         """For a login of this account that waits for its second factor."""

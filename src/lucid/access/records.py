@@ -10,8 +10,8 @@ from lucid.base.errors import Conflict, NotFound
 from lucid.base.ids import Name
 from lucid.base.value import Value
 from lucid.model.permission import Role
-from lucid.ports.access import Account
-from lucid.ports.stores import Documents
+from lucid.ports.access import Account, AuditEvent
+from lucid.ports.stores import Documents, Json
 
 ACCOUNTS = "accounts"
 PASSKEY_OWNERS = "passkey-owners"
@@ -49,7 +49,8 @@ class PasskeyRecord(Value):
 
 class AccountRecord(Value):
     """All that is kept of an account. `epoch` rises whenever what was proved before no longer counts: at a new
-    password. An account with `removed` only keeps its name from being given to somebody else."""
+    password. An account with `removed` only keeps its name from being given to somebody else. `owed` are acts that the
+    audit trail may not have yet (lucid.access.owed)."""
 
     model_config = ConfigDict(extra="ignore")  # fields of former versions
 
@@ -64,6 +65,7 @@ class AccountRecord(Value):
     totp_offer: TotpOffer | None = None
     recovery: tuple[str, ...] = ()
     passkeys: tuple[PasskeyRecord, ...] = ()
+    owed: tuple[AuditEvent, ...] = ()
 
     @property
     def account(self) -> Account:
@@ -78,6 +80,15 @@ class AccountRecord(Value):
                 "second_factors": factors,
             }
         )
+
+    def owing(self, *acts: AuditEvent) -> "AccountRecord":
+        """A copy that also owes these acts to the audit trail: they are written with the change itself."""
+        return self.with_(owed=(*self.owed, *acts))
+
+    @property
+    def body(self) -> Json:
+        """The document; `owing` is to find it by."""
+        return {**self.model_dump(mode="json"), "owing": bool(self.owed)}
 
     @property
     def administers(self) -> bool:
@@ -104,7 +115,7 @@ class AccountStore:
 
     async def insert(self, record: AccountRecord) -> None:
         """Raises Conflict when the name is taken, or belonged to an account that was removed."""
-        await self._documents.insert(ACCOUNTS, record.name, record.model_dump(mode="json"))
+        await self._documents.insert(ACCOUNTS, record.name, record.body)
 
     async def get(self, name: str) -> AccountRecord:
         """Raises NotFound."""
@@ -133,7 +144,7 @@ class AccountStore:
             before, version = await self._get(name)
             after, result = change(before)
             try:
-                await self._documents.replace(ACCOUNTS, name, after.model_dump(mode="json"), version=version)
+                await self._documents.replace(ACCOUNTS, name, after.body, version=version)
             except Conflict:
                 continue
             for gone in {passkey.id for passkey in before.passkeys} - {passkey.id for passkey in after.passkeys}:

@@ -4,6 +4,7 @@ from lucid.access.accounts import AccountBook, Logins
 from lucid.access.acts import Acts
 from lucid.access.lockout import Lockout
 from lucid.access.one_time import OneTime
+from lucid.access.owed import OwedActs
 from lucid.access.passkeys import Passkeys
 from lucid.access.passwords import Passwords
 from lucid.access.records import AccountStore
@@ -36,11 +37,13 @@ class People:
         store = AccountStore(documents)
         life_s = settings.sign_in_life_s
         self.store = store
+        self.owed = owed = OwedActs(documents=documents, acts=acts)
         self.second_factors = SecondFactors(
             store=store,
             seal=seal,
             lockout=lockout,
             acts=acts,
+            owed=owed,
             clock=clock,
             issuer=settings.issuer,
             offer_s=settings.totp_offer_s,
@@ -52,6 +55,7 @@ class People:
             lockout=lockout,
             logins=logins,
             acts=acts,
+            owed=owed,
             clock=clock,
         )
         self.passkeys = Passkeys(
@@ -61,6 +65,7 @@ class People:
             seal=seal,
             challenges=OneTime("challenge", life_s, documents=documents, clock=clock),
             acts=acts,
+            owed=owed,
             clock=clock,
         )
         self.sign_in = SignIn(

@@ -110,6 +110,7 @@ class AuthService:
     async def _sweep_regularly(self) -> None:
         while True:
             try:
+                await self.people.owed.settle_all()
                 _log.debug("swept", removed=await self.sweep())
             except LucidError as error:
                 _log.warning("sweep failed, trying again later", error=error.slug, detail=error.detail)
