@@ -7,7 +7,8 @@ import pytest
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
-from lucid.cli.connect import freerdp_line, policy_of, rdp_file
+from lucid.access.clients import freerdp_line, rdp_file
+from lucid.cli.connect import policy_of
 from lucid.cli.console import say
 from lucid.model.host import Ticket
 from lucid.model.policy import Policy

@@ -1,48 +1,18 @@
 """`lucid connect`: a fresh ticket, as a file for any RDP client."""
 
 import os
-import shlex
 import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lucid.access.clients import freerdp_line, rdp_file
 from lucid.base.errors import InvalidInput
 from lucid.cli.console import checked_name, out, run, running_platform, say
 from lucid.cli.host import known_host
-from lucid.model.host import Ticket
 from lucid.model.policy import CHANNELS, Policy
-from lucid.ports.access import Gateway, GatewayEndpoint, Hosts, Tickets
-
-
-def rdp_file(endpoint: GatewayEndpoint, ticket: Ticket, policy: Policy) -> str:
-    """An .rdp file that mstsc, FreeRDP and Remmina open. The ticket is its routing token (`loadbalanceinfo`)."""
-    settings: list[tuple[str, str | int]] = [
-        ("full address:s", f"{endpoint.address}:{endpoint.port}"),
-        ("loadbalanceinfo:s", f"lucid={ticket.secret.reveal()}"),
-        ("username:s", ticket.user),
-        ("enablecredsspsupport:i", 0),
-        ("authentication level:i", 2),
-        ("negotiate security layer:i", 1),
-        ("prompt for credentials:i", 0),
-        ("session bpp:i", 32),
-        ("redirectclipboard:i", int(policy.clipboard)),
-        ("redirectprinters:i", int(policy.printer)),
-        ("drivestoredirect:s", "*" if policy.drive else ""),
-        ("audiomode:i", 0 if policy.audio else 2),
-        ("autoreconnection enabled:i", 0),
-    ]
-    return "".join(f"{key}:{value}\r\n" for key, value in settings)
-
-
-def freerdp_line(path: Path, endpoint: GatewayEndpoint) -> str:
-    """The command for FreeRDP 2 and 3. It accepts the gateway's certificate alone, without a question: FreeRDP
-    compares fingerprints as pairs of hex digits with colons between them. The empty password keeps FreeRDP 3
-    from asking for one, which nobody would look at."""
-    pinned = bytes.fromhex(endpoint.fingerprint).hex(":")
-    program = "xfreerdp3" if shutil.which("xfreerdp3") and not shutil.which("xfreerdp") else "xfreerdp"
-    return f"{program} {shlex.quote(str(path))} /sec:tls /p: /cert:fingerprint:sha256:{pinned}"
+from lucid.ports.access import Gateway, Hosts, Tickets
 
 
 def policy_of(allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool) -> Policy:
@@ -93,7 +63,8 @@ def connect(
             file.write(rdp_file(endpoint, ticket, policy))
         say(f"Wrote {path}: a ticket for {host}, good once, until {ticket.expires[11:19]} UTC.")
         out.print("\nConnect with FreeRDP:")
-        say(f"  {freerdp_line(path, endpoint)}")
+        program = "xfreerdp3" if shutil.which("xfreerdp3") and not shutil.which("xfreerdp") else "xfreerdp"
+        say(f"  {freerdp_line(path, endpoint, program=program)}")
         out.print("or open the file with Remote Desktop (mstsc) or Remmina.")
 
     run(work())
