@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.report import show
 
-NAMES = ("sealing", "gateway", "video", "log", "platform")
+NAMES = ("sealing", "gateway", "video", "log", "platform", "api-gateway")
 
 
 def main(names: list[str]) -> int:
@@ -14,7 +14,7 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"benchmarks: expected some of {', '.join(NAMES)}, not {unknown[0]!r}\n")
         return 2
     for name in names or NAMES:
-        module = importlib.import_module(f"benchmarks.{name}")
+        module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
         show(f"\n{name}: {(module.__doc__ or '').strip().splitlines()[0]}", module.run())
     return 0
 

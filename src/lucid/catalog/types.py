@@ -63,8 +63,8 @@ class Service:
     needed by their port. `port` is the HTTP port inside its container, `embedded_port` one that is unique
     when all services share a host; `listens` are further ports by the settings field that holds them.
     `embedded` overrides settings when everything runs in one process. `api` are the prefixes of the public API, below
-    /api/v1, that are this service's. `public_routes`: its own routes are served without a token; `published` are those that the api-gateway
-    serves too, as public path to path here (one that ends in `/` is everything below it)."""
+    /api/v1, that are this service's. `public_routes`: its own routes are served without a token; `published` are those
+    that the api-gateway serves too, as public path to path here (one that ends in `/` is everything below it)."""
 
     name: str
     summary: str

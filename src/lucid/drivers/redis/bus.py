@@ -42,7 +42,8 @@ return oldest and math.max(1, oldest + window - now) or window
 """
 
 # Limits that refill, by the generic cell rate algorithm (ITU-T I.371): one number a key, the moment at which the limit
-# is whole again. A moment further ahead than the window is of a clock that was set back since, or of a lower limit.
+# is whole again. A moment further ahead than the window is of a clock that was set back since, or of a lower limit. The
+# answer is one text, which the client reads far faster than a list of numbers.
 _HITS = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -58,11 +59,9 @@ for i, key in ipairs(KEYS) do
         left = math.floor((now + window - whole) / step + 0.000001)
         redis.call('SET', key, string.format('%.0f', whole), 'PX', math.ceil((whole - now) / 1000) + 1)
     end
-    answer[#answer + 1] = left
-    answer[#answer + 1] = math.ceil(wait)
-    answer[#answer + 1] = math.ceil(whole - now)
+    answer[i] = string.format('%.0f %.0f %.0f', left, math.ceil(wait), math.ceil(whole - now))
 end
-return answer
+return table.concat(answer, ' ')
 """
 
 
@@ -115,9 +114,10 @@ class RedisBus:
             return []
         arguments = [value for hit in hits for value in (hit.limit, int(hit.window_s * 1_000_000))]
         async with _limited(0):
-            found: Any = await self._hits(keys=[f"lucid:rate:{hit.key}" for hit in hits], args=arguments)
-        triples = zip(found[::3], found[1::3], found[2::3], strict=True)
-        return [Allowance(int(left), wait / 1_000_000, whole / 1_000_000) for left, wait, whole in triples]
+            answer: Any = await self._hits(keys=[f"lucid:rate:{hit.key}" for hit in hits], args=arguments)
+        numbers = [int(number) for number in answer.split()]
+        triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+        return [Allowance(left, wait / 1_000_000, whole / 1_000_000) for left, wait, whole in triples]
 
 
 def _stream(topic: str) -> str:

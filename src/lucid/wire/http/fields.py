@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from lucid.base.ids import new_session_id
 
@@ -58,6 +59,7 @@ def client_address(peer: str, fields: Fields, trusted: Iterable[Network]) -> str
     return address
 
 
+@lru_cache(maxsize=4096)
 def limit_key(address: str) -> str:
     """By what limits know a client: its address, with IPv6 its network of 64 bits, which one client may own whole."""
     parsed = _parse(address)
