@@ -146,7 +146,7 @@ SERVICES = (
         embedded_port=13083,
         entry="lucid.services.session_pipeline.app:create",
         settings=SessionPipelineSettings,
-        needs=(Recorder, Processor, Anchoring, DataChain, Documents, Bus),
+        needs=(Recorder, Processor, Storage, Anchoring, DataChain, Documents, Bus),
         provides=(Pipeline,),
         volumes=(),
     ),

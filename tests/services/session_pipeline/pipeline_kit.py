@@ -118,6 +118,7 @@ class RecordingPath:
 
     def __init__(self, root: Path, log: FakeLog, *, wrap: Wrap = _plain, clock: Clock | None = None) -> None:
         self.root = root
+        self.sweep_interval_s = 0.0
         self.log = log
         self.bus = FakeBus()
         self.clock = clock or SystemClock()
@@ -150,7 +151,13 @@ class RecordingPath:
 
     async def restart_pipeline(self) -> None:
         """Start the pipeline, beside services that may be running already."""
-        settings = SessionPipelineSettings(open_limit_s=2, poll_s=1, retry_first_s=0.01, retry_limit_s=0.05)
+        settings = SessionPipelineSettings(
+            open_limit_s=2,
+            poll_s=1,
+            retry_first_s=0.01,
+            retry_limit_s=0.05,
+            sweep_interval_s=self.sweep_interval_s,
+        )
         await self._add(lambda ports: create_pipeline(settings, ports))
         self.pipeline: Pipeline = self._bound[Pipeline]
 

@@ -48,6 +48,20 @@ async def test_chunks_are_kept_and_counted(storage: SessionStorage, tmp_path: Pa
         await storage.get(digest=digest)
 
 
+async def test_chunks_are_listed_page_by_page_and_from_anywhere(storage: SessionStorage) -> None:
+    digests = sorted([await storage.put(chunk=chunk(n, 200)) for n in range(7)])
+    assert await storage.digests() == digests
+    pages, after = [], None
+    while page := await storage.digests(after=after, limit=3):
+        pages.append(page)
+        after = page[-1]
+    assert pages == [digests[:3], digests[3:6], digests[6:]]
+    assert await storage.digests(after=digests[4]) == digests[5:]
+    assert await storage.digests(limit=2) == digests[:2]
+    await storage.delete(digest=digests[2])
+    assert await storage.digests(after=digests[0], limit=1) == [digests[1]]
+
+
 @pytest.mark.parametrize("data", [b"", b"LUCIDCK1", b"LUCIDCK2".ljust(200, b"\0")])
 async def test_only_chunks_are_stored(storage: SessionStorage, data: bytes) -> None:
     with pytest.raises(InvalidInput):

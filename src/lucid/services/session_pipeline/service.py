@@ -10,6 +10,7 @@ from lucid.model.host import Grant
 from lucid.model.session import Session, SessionEnd, SessionState
 from lucid.ports.recording import SessionOpened
 from lucid.recording.lifecycle import SessionRecord
+from lucid.services.session_pipeline.orphans import Orphans
 from lucid.services.session_pipeline.worker import Line, Worker
 
 UNFINISHED = (SessionState.OPENING, SessionState.RECORDING, SessionState.SEALING, SessionState.ANCHORING)
@@ -22,8 +23,9 @@ _log = structlog.get_logger()
 class SessionPipeline:
     """Implements the port Pipeline."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, orphans: Orphans) -> None:
         self._line = line
+        self._orphans = orphans
         self._tasks = Tasks("session-pipeline")
         self._workers: dict[str, Worker] = {}
         self._recovered = asyncio.Event()
@@ -31,6 +33,7 @@ class SessionPipeline:
     async def start(self) -> None:
         """Go on with every session of earlier runs, in the background: their stores may come up later."""
         self._tasks.spawn(self._recover(), name="recover")
+        self._tasks.spawn(self._orphans.sweep_often(), name="orphans")
 
     async def stop(self) -> None:
         """Stop all workers where they are; a later start goes on from there."""

@@ -54,7 +54,7 @@ class SessionStore:
 
     async def add_chunk(self, session: str, chunk: ChunkRecord) -> None:
         """Raises Conflict when the index is taken."""
-        body = {"session": session, "chunk": chunk.model_dump(mode="json")}
+        body = {"session": session, "digest": chunk.digest, "chunk": chunk.model_dump(mode="json")}
         await self._documents.insert(CHUNKS, f"{session}-{chunk.index:012d}", body)
 
     async def chunks(self, session: str) -> list[ChunkRecord]:
@@ -67,6 +67,11 @@ class SessionStore:
             if len(page) < _PAGE:
                 return chunks
             after = page[-1].id
+
+    async def remembered(self, digests: Sequence[str]) -> set[str]:
+        """Those of `digests` that are chunks of a session."""
+        found = await self._documents.find(CHUNKS, {"digest": list(digests)}, limit=max(len(digests), 1))
+        return {stored.body["digest"] for stored in found}
 
     async def wait_settled(self, session: str, wait_s: float) -> Session:
         """The session as soon as it is proven or failed, or as it is after `wait_s`."""

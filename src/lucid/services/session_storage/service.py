@@ -1,6 +1,7 @@
 """The storage: validate, count, keep, scrub."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import structlog
 
@@ -24,6 +25,7 @@ class SessionStorage:
         self._tasks = Tasks("session-storage")
         self._chunks = 0
         self._bytes = 0
+        self._listing: tuple[str, AsyncIterator[str]] | None = None
 
     async def start(self) -> None:
         async for digest in self._blobs.digests():
@@ -63,6 +65,19 @@ class SessionStorage:
         if deleted:
             self._count(-1, -size)
         return deleted
+
+    async def digests(self, *, after: str | None = None, limit: int = 500) -> list[str]:
+        listing, self._listing = self._listing, None
+        if after is not None and listing is not None and listing[0] == after:
+            behind = listing[1]
+        else:
+            behind = (digest async for digest in self._blobs.digests() if after is None or digest > after)
+        page: list[str] = []
+        while len(page) < limit and (digest := await anext(behind, None)) is not None:
+            page.append(digest)
+        if page:
+            self._listing = page[-1], behind
+        return page
 
     async def usage(self) -> StorageUsage:
         return StorageUsage(chunks=self._chunks, bytes=self._bytes, quota_bytes=self._settings.quota_bytes)
