@@ -1,1 +1,1 @@
-"""The rules of who may connect: tickets and passwords, on ports only."""
+"""The rules of who may connect: accounts, logins, tokens, tickets, approvals and their audit trail, on ports only."""

@@ -6,12 +6,12 @@ from typing import Protocol
 import structlog
 
 from lucid.access.acts import OPERATING, UNKNOWN, Acts, Origin
-from lucid.access.lockout import Lockout
+from lucid.access.factors.lockout import Lockout
+from lucid.access.factors.password_rule import check_password
+from lucid.access.factors.passwords import Passwords, random_password
+from lucid.access.factors.second_factors import SecondFactors
 from lucid.access.owed import OwedActs
-from lucid.access.password_rule import check_password
-from lucid.access.passwords import Passwords, random_password
 from lucid.access.records import AccountRecord, AccountStore
-from lucid.access.second_factors import SecondFactors
 from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret

@@ -5,10 +5,10 @@ from typing import Any
 
 from lucid.access.accounts import AccountBook
 from lucid.access.acts import UNKNOWN, Origin
+from lucid.access.factors.passkeys import Passkeys
+from lucid.access.factors.second_factors import SecondFactors
 from lucid.access.one_time import OneTime
-from lucid.access.passkeys import Passkeys
 from lucid.access.records import AccountRecord, AccountStore
-from lucid.access.second_factors import SecondFactors
 from lucid.base.errors import Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.principal import Method

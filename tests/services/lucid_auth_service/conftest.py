@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from lucid.access.passwords import Passwords
+from lucid.access.factors.passwords import Passwords
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, RevokedLogins, Trail, TurnedClock

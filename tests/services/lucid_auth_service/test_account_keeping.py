@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lucid.access.acts import OPERATOR, Origin
-from lucid.access.password_rule import LONGEST, SHORTEST, check_password
-from lucid.access.passwords import Passwords, random_password
+from lucid.access.factors.password_rule import LONGEST, SHORTEST, check_password
+from lucid.access.factors.passwords import Passwords, random_password
 from lucid.access.records import ACCOUNTS
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from lucid.access.lockout import ATTEMPTS, Backoff
-from lucid.access.passwords import ALPHABET, Passwords, random_password
+from lucid.access.factors.lockout import ATTEMPTS, Backoff
+from lucid.access.factors.passwords import ALPHABET, Passwords, random_password
 from lucid.access.records import ACCOUNTS
 from lucid.base.errors import TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lucid.access.acts import Origin
-from lucid.access.passkeys import MOST
+from lucid.access.factors.passkeys import MOST
+from lucid.access.factors.relying_party import RegistrationResponse, challenge_of
 from lucid.access.records import PASSKEY_OWNERS
-from lucid.access.relying_party import RegistrationResponse, challenge_of
 from lucid.access.sign_in import SignedIn
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, LucidError, NotFound, Unauthenticated
 from lucid.base.secret import Secret

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from lucid.access import recovery
 from lucid.access.acts import Origin
+from lucid.access.factors import recovery
+from lucid.access.factors.totp import STEP_S, matching_step, new_secret
 from lucid.access.seal import AccountSeal
-from lucid.access.totp import STEP_S, matching_step, new_secret
 from lucid.base.clock import format_time, parse_time
 from lucid.base.errors import Conflict, Corrupted, Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthenticated
 from lucid.base.secret import Secret

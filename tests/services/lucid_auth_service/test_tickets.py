@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from lucid.access.passwords import Passwords
+from lucid.access.factors.passwords import Passwords
 from lucid.access.tickets import TICKETS
 from lucid.base.errors import InvalidInput, Unauthenticated
 from lucid.base.secret import Secret

@@ -1,6 +1,7 @@
 """lucid-auth-service: who may connect.
 
-Owns: accounts with their password hashes, connection tickets, counts of failed logins.
-Needs: Documents.
-Never: stores a password or a ticket's secret, or logs one.
+Owns: accounts with their password hashes and second factors, logins and API tokens, the keys that sign access tokens,
+connection tickets, approvals, counts of failed attempts, the audit trail.
+Needs: Documents, Bus, Anchoring.
+Never: stores a password, code or token, or logs one.
 """

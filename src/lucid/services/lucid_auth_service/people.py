@@ -2,15 +2,15 @@
 
 from lucid.access.accounts import AccountBook, Logins
 from lucid.access.acts import Acts
-from lucid.access.lockout import Lockout
+from lucid.access.factors.lockout import Lockout
+from lucid.access.factors.passkeys import Passkeys
+from lucid.access.factors.passwords import Passwords
+from lucid.access.factors.relying_party import RelyingParty
+from lucid.access.factors.second_factors import SecondFactors
 from lucid.access.one_time import OneTime
 from lucid.access.owed import OwedActs
-from lucid.access.passkeys import Passkeys
-from lucid.access.passwords import Passwords
 from lucid.access.records import AccountStore
-from lucid.access.relying_party import RelyingParty
 from lucid.access.seal import AccountSeal
-from lucid.access.second_factors import SecondFactors
 from lucid.access.sign_in import SignIn
 from lucid.base.clock import Clock
 from lucid.ports.access import Audit

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
+from lucid.access.factors.relying_party import RegistrationResponse
 from lucid.access.records import PasskeyRecord
-from lucid.access.relying_party import RegistrationResponse
 from lucid.base.clock import Time
 from lucid.base.value import Value
 from lucid.model.permission import Permission

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from lucid.access.accounts import Proof
 from lucid.access.acts import UNKNOWN, Origin
-from lucid.access.password_rule import LONGEST
+from lucid.access.factors.password_rule import LONGEST
 from lucid.base.secret import Secret
 from lucid.base.value import Value
 from lucid.ports.api import Caller

@@ -7,12 +7,12 @@ from pydantic import ValidationError
 from webauthn.helpers import bytes_to_base64url
 
 from lucid.access.acts import Acts, Origin
+from lucid.access.factors.relying_party import AuthenticationResponse, RegistrationResponse, RelyingParty, challenge_of
+from lucid.access.factors.second_factors import SecondFactors
 from lucid.access.one_time import OneTime
 from lucid.access.owed import OwedActs
 from lucid.access.records import AccountRecord, AccountStore, PasskeyRecord
-from lucid.access.relying_party import AuthenticationResponse, RegistrationResponse, RelyingParty, challenge_of
 from lucid.access.seal import AccountSeal
-from lucid.access.second_factors import SecondFactors
 from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from lucid.base.secret import Secret

@@ -2,7 +2,7 @@
 
 import secrets
 
-from lucid.access.passwords import ALPHABET
+from lucid.access.factors.passwords import ALPHABET
 from lucid.access.seal import AccountSeal
 
 COUNT = 10

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from lucid.access import recovery
 from lucid.access.acts import OPERATING, UNKNOWN, Acts, Origin
-from lucid.access.lockout import Lockout
+from lucid.access.factors import recovery
+from lucid.access.factors.lockout import Lockout
+from lucid.access.factors.totp import Codes, new_secret, provisioning_uri
 from lucid.access.owed import OwedActs
 from lucid.access.records import AccountRecord, AccountStore, TotpOffer, TotpRecord
 from lucid.access.seal import AccountSeal
-from lucid.access.totp import Codes, new_secret, provisioning_uri
 from lucid.base.clock import Clock, shift_time
 from lucid.base.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from lucid.base.secret import Secret

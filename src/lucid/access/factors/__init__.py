@@ -1,0 +1,1 @@
+"""What people prove who they are with: passwords, codes, passkeys; and what slows down who guesses."""
