@@ -1,25 +1,23 @@
-"""A real desktop host: Debian's xrdp, sesman, Xorg, openbox and xterm, without systemd, for one test run."""
+"""A real desktop host: Debian's xrdp, sesman, Xorg, openbox and xterm, without systemd, for one test run.
+
+Settings, accounts and commands are those of rdp-xrdp and its driver, without the supervision.
+"""
 
 import contextlib
 import fcntl
-import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SESMAN_PORT = 3350
-"""xrdp 0.9 finds its session manager through /etc/xrdp/sesman.ini alone. Where a mount namespace of our own can
-be had, both see our file there; otherwise this port of Debian's is used, by one test run at a time."""
-
-SESMAN_SOCKETS = ("/run/xrdp/sesman.socket", "/run/xrdp/sockdir/sesman.socket")
-
-PRIVATE_SETTINGS = ("unshare", "--mount", "--propagation", "private")
-IN_PRIVATE = (*PRIVATE_SETTINGS, "sh", "-c", 'mount --bind "$0" /etc/xrdp/sesman.ini && exec "$@"')
+from lucid.base.secret import Secret
+from lucid.crypto.certificate import self_signed
+from lucid.drivers.xrdp import accounts, programs
+from lucid.services.rdp_xrdp import config
+from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
 
 STARTUP = """#!/bin/sh
 xsetroot -solid '#204060'
@@ -48,29 +46,12 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 20.0) ->
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return programs.free_port()
 
 
 def listening(port: int) -> bool:
-    """Whether something accepts on this machine's loopback; sesman takes ::1 where there is IPv6."""
-    for address in ("127.0.0.1", "::1"):
-        with contextlib.suppress(OSError):
-            socket.create_connection((address, port), timeout=1).close()
-            return True
-    return False
-
-
-def sesman_listens(port: int) -> bool:
-    """Whether sesman accepts: on TCP up to xrdp 0.9, on a Unix socket from 0.10 on, whatever port is configured."""
-    for path in SESMAN_SOCKETS:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(1)
-            probe.connect(path)
-            return True
-    return listening(port)
+    """Whether something accepts on this machine's loopback."""
+    return programs.listens("xrdp", port)
 
 
 @contextlib.contextmanager
@@ -93,78 +74,53 @@ def child(
             process.wait()
 
 
-def run(*arguments: str, text: str | None = None) -> None:
-    subprocess.run(arguments, check=True, input=text, text=True, capture_output=True)
-
-
 @contextlib.contextmanager
-def throw_away_user(startup: str) -> Iterator[tuple[str, str]]:
-    """A system account with a random name and password that lives as long as the context; so do its processes."""
+def throw_away_user(group: str, startup: str) -> Iterator[tuple[str, str]]:
+    """A desktop account with a random name and password that lives as long as the context; so do its processes."""
     name, password = f"lucid-{secrets.token_hex(3)}", secrets.token_urlsafe(18)
-    run("useradd", "--create-home", "--shell", "/bin/bash", name)
+    accounts.create(group, name, Path("/home", name), Path("/etc/skel"))
     try:
-        run("chpasswd", text=f"{name}:{password}\n")
-        account = pwd.getpwnam(name)
-        script = Path(account.pw_dir) / "startwm.sh"
+        accounts.set_password(group, name, Secret(password))
+        script = Path("/home", name, "startwm.sh")
         script.write_text(startup)
         script.chmod(0o755)
         yield name, password
     finally:
-        end_processes_of(name)
-        run("userdel", "--remove", "--force", name)
+        accounts.remove(group, name)
+        subprocess.run(["groupdel", group], check=True)
 
 
-def end_processes_of(user: str) -> None:
-    """End all that runs under the account."""
-
-    def gone() -> bool:
-        return subprocess.run(["pgrep", "-u", user], capture_output=True).returncode != 0
-
-    subprocess.run(["pkill", "-TERM", "-u", user], check=False)
-    with contextlib.suppress(TimeoutError):
-        wait_for(gone, "processes end", 5.0)
-    subprocess.run(["pkill", "-KILL", "-u", user], check=False)
-    wait_for(gone, "processes are gone", 5.0)
-
-
-def configure(folder: Path, port: int, sesman_port: int) -> None:
-    """Copies of Debian's settings that log into `folder`; `port` is on the loopback address."""
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=desktop",
-        "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))  # fmt: skip
-    ours = {
-        "port=3389": f"port=tcp://127.0.0.1:{port}",
-        f"ListenPort={SESMAN_PORT}": f"ListenPort={sesman_port}",
-        "certificate=": f"certificate={folder}/cert.pem",
-        "key_file=": f"key_file={folder}/key.pem",
-        "LogFile=xrdp.log": f"LogFile={folder}/xrdp.log",
-        "LogFile=xrdp-sesman.log": f"LogFile={folder}/sesman.log",
-        "EnableSyslog=true": "EnableSyslog=false",
-    }
-    for name in ("xrdp.ini", "sesman.ini"):
-        lines = Path("/etc/xrdp", name).read_text().splitlines()
-        (folder / name).write_text("\n".join(ours.get(line, line) for line in lines) + "\n")
+def configure(folder: Path, group: str, port: int, sesman_port: int) -> None:
+    """The settings of rdp-xrdp in `folder`, logging into it; `port` is on the loopback address."""
+    texts = config.files(
+        RdpXrdpSettings(group=group),
+        folder=str(folder),
+        port=port,
+        sesman_port=sesman_port,
+        certificate=self_signed("desktop").decode(),
+    )
+    for name, (text, _) in texts.items():
+        (folder / name).write_text(text.replace("/dev/stderr", str(folder / Path(name).with_suffix(".log"))))
 
 
 @contextlib.contextmanager
 def running_xrdp(folder: Path, startup: str = STARTUP) -> Iterator[XrdpHost]:
     """Start the host with its files in `folder`; everything is ended and removed at the end. Needs root."""
-    sockets = Path("/run/xrdp")
-    sockets.mkdir(exist_ok=True)
-    shutil.chown(sockets, "xrdp", "xrdp")
-    private = subprocess.run([*PRIVATE_SETTINGS, "true"], capture_output=True).returncode == 0
-    port, sesman_port = free_port(), free_port() if private else SESMAN_PORT
-    prefix = [*IN_PRIVATE, str(folder / "sesman.ini")] if private else []
-    configure(folder, port, sesman_port)
+    programs_folder = Path("/run/xrdp")
+    programs_folder.mkdir(exist_ok=True)
+    shutil.chown(programs_folder, "xrdp", "xrdp")
+    private = programs.private_settings()
+    port, sesman_port = free_port(), free_port() if private else programs.SESMAN_PORT
+    group = f"lucid-t{secrets.token_hex(3)}"
+    configure(folder, group, port, sesman_port)
     with contextlib.ExitStack() as stack:
         if not private:
-            lock = stack.enter_context((sockets / "lucid-tests.lock").open("w"))
+            # One test run at a time has the port of the package.
+            lock = stack.enter_context((programs_folder / "lucid-tests.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        username, password = stack.enter_context(throw_away_user(startup))
-        if private or not sesman_listens(SESMAN_PORT):
-            sesman = [*prefix, "xrdp-sesman", "-n", "-c", str(folder / "sesman.ini")]
-            stack.enter_context(child(sesman, folder / "sesman.out"))
-            wait_for(lambda: sesman_listens(sesman_port), "sesman listens")
-        xrdp = [*prefix, "xrdp", "-n", "-c", str(folder / "xrdp.ini")]
-        stack.enter_context(child(xrdp, folder / "xrdp.out"))
+        username, password = stack.enter_context(throw_away_user(group, startup))
+        stack.enter_context(child(programs.command("xrdp-sesman", folder), folder / "sesman.out"))
+        wait_for(lambda: programs.listens("xrdp-sesman", sesman_port), "sesman listens")
+        stack.enter_context(child(programs.command("xrdp", folder), folder / "xrdp.out"))
         wait_for(lambda: listening(port), "xrdp listens")
         yield XrdpHost("127.0.0.1", port, username, password, folder / "xrdp.log")

@@ -57,8 +57,9 @@ def _sentence(host: Host) -> str:
         *(["another person's approval"] if access.approval else []),
         *(["a second factor"] if access.second_factor else []),
     ]
+    where = f"{host.name} in pool {host.pool}" if host.pool else host.name
     return (
-        f"{host.name}{f' in pool {host.pool}' if host.pool else ''}: {', '.join(who) or 'nobody'}; redirections: {', '.join(allowed) or 'none'}; "
+        f"{where}: {', '.join(who) or 'nobody'}; redirections: {', '.join(allowed) or 'none'}; "
         f"asked for each session: {' and '.join(asked) or 'nothing more'}."
     )
 
