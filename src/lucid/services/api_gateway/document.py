@@ -17,7 +17,7 @@ DOCUMENT_PATH = f"{API_PREFIX}/openapi.json"
 
 Document = Mapping[str, Any]
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
-_REF = re.compile(r"#/components/([^/]+)/([^/]+)")
+_REF = re.compile(r'#/components/([^/"]+)/([^/"]+)')
 _log = structlog.get_logger()
 
 _INFO = {
@@ -64,7 +64,7 @@ def operations_of(service: str, prefixes: Iterable[str], document: Document) -> 
         permission = operation.get(PERMISSION_EXTENSION)
         if not any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
             _log.error("operation not routed", service=service, path=path, why="outside of the service's prefixes")
-        elif permission == NO_PERMISSION or permission in set(Permission):
+        elif permission in (NO_PERMISSION, *Permission):
             needed = None if permission == NO_PERMISSION else Permission(permission)
             websocket = operation.get(WEBSOCKET_EXTENSION) is True
             found.append(Operation(service, method.upper(), path, needed, websocket))
