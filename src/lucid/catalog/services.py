@@ -63,6 +63,12 @@ SERVICES = (
         provides=(LogStore,),
         keys={"log_key": Public(LOG_KEY)},
         public_routes=True,
+        published={
+            "/log/checkpoint": "/checkpoint",
+            "/log/key": "/key",
+            "/log/tile/": "/tile/",
+            "/log/block/": "/block/",
+        },
     ),
     Service(
         name="blockchain-engine",

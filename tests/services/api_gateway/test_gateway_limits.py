@@ -14,7 +14,7 @@ from lucid.ports.stores import Allowance, Hit
 from lucid.services.api_gateway.instances import Pool
 from lucid.services.api_gateway.limits import Limits, LocalLimits
 from tests.clocks import TurnedClock
-from tests.services.api_gateway.gateway_kit import MemoryBus
+from tests.services.api_gateway.gateway_kit import MemoryBus, until
 
 
 class SlowBus(MemoryBus):
@@ -35,8 +35,7 @@ async def test_what_comes_during_a_round_trip_shares_the_next() -> None:
     bus = SlowBus(TurnedClock())
     limits = Limits(bus, TurnedClock(), timeout_s=5)
     waiting = [asyncio.create_task(limits.spend([Hit(f"k{number}", 1, 60)])) for number in range(10)]
-    while not bus.asked:
-        await asyncio.sleep(0)
+    await until(lambda: bus.asked == 1)
     waiting += [asyncio.create_task(limits.spend([Hit("k0", 1, 60), Hit("other", 1, 60)])) for _ in range(10)]
     await asyncio.sleep(0)
     bus.go.set()

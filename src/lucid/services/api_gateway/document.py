@@ -65,7 +65,7 @@ def operations_of(service: str, prefixes: Iterable[str], document: Document) -> 
         if not any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
             _log.error("operation not routed", service=service, path=path, why="outside of the service's prefixes")
         elif permission in (NO_PERMISSION, *Permission):
-            needed = None if permission == NO_PERMISSION else Permission(permission)
+            needed = None if permission == NO_PERMISSION else Permission(str(permission))
             websocket = operation.get(WEBSOCKET_EXTENSION) is True
             found.append(Operation(service, method.upper(), path, needed, websocket))
         else:
