@@ -2,11 +2,32 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
+T = TypeVar("T")
+
 _log = structlog.get_logger()
+_begun: set[asyncio.Task[Any]] = set()  # the event loop itself holds tasks by weak references only
+
+
+async def to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await `coroutine`, which goes on to its end even if this call is cancelled: what it has begun to change would be
+    left half done. A failure that nobody waits for any more is logged."""
+    task = asyncio.ensure_future(coroutine)
+    _begun.add(task)
+    task.add_done_callback(_begun.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_log_failure)
+        raise
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("failed after its caller had gone", task=task.get_name(), exc_info=error)
 
 
 class Tasks:

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from lucid.base.errors import Corrupted, InvalidInput, NotFound, Unavailable
+from lucid.base.tasks import to_the_end
 from lucid.chain import fsck
 from lucid.chain.edge import Edge, edge_paths, unfinished
 from lucid.chain.rules import follow, open_block, open_checkpoint, state_at
@@ -116,7 +117,7 @@ class BlockManager:
 
     async def commit(self, *, slot: bytes) -> TreeState:
         # A caller that goes away must not part what is in memory from what is on disk.
-        return await asyncio.shield(asyncio.ensure_future(self._commit(Slot.decode(slot))))
+        return await to_the_end(self._commit(Slot.decode(slot)))
 
     async def _commit(self, slot: Slot) -> TreeState:
         async with self._commits:

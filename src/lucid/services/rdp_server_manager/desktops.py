@@ -18,6 +18,7 @@ from lucid.access.acts import OPERATOR, Acts, Origin
 from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, LucidError, NotFound, Unavailable
 from lucid.base.secret import Secret
+from lucid.base.tasks import to_the_end
 from lucid.model.host import Host, HostAccess, HostCredentials
 from lucid.ports.desktops import USER_PREFIX, Desktop, DesktopQuota, DesktopState, XrdpHost
 from lucid.ports.stores import Documents, Stored
@@ -56,7 +57,7 @@ class DesktopManager:
             body = {"owner": owner, "account": _account(name), "created": self._clock.now(), "actor": actor}
             found = await self._documents.insert(DESKTOPS, name, body | {"state": CREATING})
         # A caller that goes away changes nothing: what was begun is finished or undone.
-        return await asyncio.shield(asyncio.ensure_future(self._create(found)))
+        return await to_the_end(self._create(found))
 
     async def _create(self, found: Stored) -> Desktop:
         async with self._turn(found.id):
@@ -82,10 +83,10 @@ class DesktopManager:
         return _desktop(found, running=False)
 
     async def reset(self, *, name: str, actor: str | None = None) -> Desktop:
-        return await asyncio.shield(asyncio.ensure_future(self._begin(name, RESETTING, actor)))
+        return await to_the_end(self._begin(name, RESETTING, actor))
 
     async def delete(self, *, name: str, actor: str | None = None) -> None:
-        await asyncio.shield(asyncio.ensure_future(self._begin(name, DELETING, actor)))
+        await to_the_end(self._begin(name, DELETING, actor))
 
     async def quota(self, *, owner: str) -> DesktopQuota:
         return await self._quotas.get(owner)

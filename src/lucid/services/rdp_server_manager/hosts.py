@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from lucid.base.errors import Conflict, InvalidInput, LucidError, NotFound
-from lucid.base.tasks import Tasks
+from lucid.base.tasks import Tasks, to_the_end
 from lucid.model.canonical import first_problem
 from lucid.model.host import Host, HostAccess, HostCredentials
 from lucid.model.permission import Role
@@ -60,7 +60,7 @@ class HostManager:
         sealed = self._seal.seal(host, credentials)
         body = {"state": ADDING, "host": host.model_dump(mode="json"), "sealed": sealed, "act": _by(actor)}
         # A caller that goes away must not leave the name taken: what was begun is finished or undone.
-        await asyncio.shield(asyncio.ensure_future(self._add(host.name, body)))
+        await to_the_end(self._add(host.name, body))
         return host
 
     async def _add(self, name: str, body: Json) -> None:
@@ -81,7 +81,7 @@ class HostManager:
 
     async def discard(self, name: str, actor: str | None) -> None:
         """`remove`, of a desktop's host too."""
-        await asyncio.shield(asyncio.ensure_future(self._carry_out(name, REMOVING, _by(actor))))
+        await to_the_end(self._carry_out(name, REMOVING, _by(actor)))
 
     async def change_access(
         self, *, name: str, access: HostAccess, pool: str | None = None, actor: str | None = None
@@ -138,7 +138,7 @@ class HostManager:
                 await self._carry_out(name, CHANGING, act, after)
                 return changed
 
-        return await asyncio.shield(asyncio.ensure_future(work()))
+        return await to_the_end(work())
 
     async def _carry_out(self, name: str, state: str, act: dict[str, str], after: Json | None = None) -> None:
         """Mark a host, have the act anchored and let it take effect; or leave the host as it was."""
