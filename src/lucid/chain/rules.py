@@ -1,6 +1,7 @@
 """What makes a slot a valid continuation of the log: forming one, and checking one independently."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput
 from lucid.chain.edge import Edge
@@ -10,6 +11,8 @@ from lucid.crypto.note import SignerKey, VerifierKey, open_note, sign
 from lucid.model.entry import block_time_for, is_ahead, newest_time
 from lucid.model.tlog import Block, Checkpoint
 from lucid.ports.log import TreeState
+
+T = TypeVar("T", Block, Checkpoint)
 
 
 def form_slot(state: TreeState, entries: Sequence[bytes], *, time: str, signer: SignerKey, proposer: str) -> Slot:
@@ -38,24 +41,22 @@ def frontier_of(state: TreeState) -> Frontier:
 
 def open_block(note: str, verifier: VerifierKey) -> Block:
     """A block signed by the log's key and for its origin. Raises Corrupted."""
-    try:
-        block = Block.from_text(open_note(note, verifier))
-    except InvalidInput as error:
-        raise Corrupted(error.detail) from None
-    if block.origin != verifier.name:
-        raise Corrupted(f"block: origin {block.origin} is not the name of the log's key")
-    return block
+    return _open(note, verifier, Block, "block")
 
 
 def open_checkpoint(note: str, verifier: VerifierKey) -> Checkpoint:
     """A checkpoint signed by the log's key and for its origin. Raises Corrupted."""
+    return _open(note, verifier, Checkpoint, "checkpoint")
+
+
+def _open(note: str, verifier: VerifierKey, form: type[T], what: str) -> T:
     try:
-        checkpoint = Checkpoint.from_text(open_note(note, verifier))
+        opened = form.from_text(open_note(note, verifier))
     except InvalidInput as error:
         raise Corrupted(error.detail) from None
-    if checkpoint.origin != verifier.name:
-        raise Corrupted(f"checkpoint: origin {checkpoint.origin} is not the name of the log's key")
-    return checkpoint
+    if opened.origin != verifier.name:
+        raise Corrupted(f"{what}: origin {opened.origin} is not the name of the log's key")
+    return opened
 
 
 def follow(state: TreeState, edge: Edge, slot: Slot, verifier: VerifierKey) -> tuple[TreeState, Edge, dict[str, bytes]]:

@@ -72,6 +72,37 @@ def _body(pdu: bytes, kinds: Sequence[int], what: str) -> Cursor:
     return Cursor(pdu, 8)
 
 
+def _connect_fields(pdu: bytes, tag: bytes, what: str) -> Cursor:
+    """What is inside a Connect Initial or a Connect Response. Raises ProtocolError when it is not `what`."""
+    if choice(pdu) != CONNECT:
+        raise ProtocolError(f"not {what}")
+    return Cursor(_ber_content(Cursor(pdu, 7), tag, what))
+
+
+def _ber_fields(cursor: Cursor, tags: Sequence[bytes], what: str) -> bytes:
+    """The next fields, which must have these tags, as received."""
+    start = cursor.position
+    for tag in tags:
+        _ber_content(cursor, tag, what)
+    end, cursor.position = cursor.position, start
+    return cursor.take(end - start)
+
+
+def _conference(cursor: Cursor, what: str) -> Cursor:
+    """The T.124 conference in the user data, which comes last."""
+    conference = Cursor(_ber_content(cursor, b"\x04", what))
+    conference.expect(_T124, "a T.124 conference")
+    per_length(conference)
+    return conference
+
+
+def _connect(tag: bytes, domain: bytes, head: bytes, blocks: Sequence[Block]) -> bytes:
+    encoded = encode_blocks(blocks)
+    create = head + write_per_length(len(encoded)) + encoded
+    conference = _T124 + write_per_length(len(create)) + create
+    return data_packet(_ber(tag, domain + _ber(b"\x04", conference)))
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectInitial:
     """The client's user data blocks (section 2.2.1.3). `domain`: the BER fields before them, as received."""
@@ -87,26 +118,14 @@ class ConnectInitial:
     @classmethod
     def from_bytes(cls, pdu: bytes) -> Self:
         what = "a Connect Initial"
-        if choice(pdu) != CONNECT:
-            raise ProtocolError(f"not {what}")
-        cursor = Cursor(_ber_content(Cursor(pdu, 7), _TAG_INITIAL, what))
-        start = cursor.position
-        for tag in (b"\x04", b"\x04", b"\x01", b"\x30", b"\x30", b"\x30"):
-            _ber_content(cursor, tag, what)
-        end = cursor.position
-        conference = Cursor(_ber_content(cursor, b"\x04", what))
-        cursor.position = start
-        domain = cursor.take(end - start)
-        conference.expect(_T124, "a T.124 conference")
-        per_length(conference)
+        cursor = _connect_fields(pdu, _TAG_INITIAL, what)
+        domain = _ber_fields(cursor, (b"\x04", b"\x04", b"\x01", b"\x30", b"\x30", b"\x30"), what)
+        conference = _conference(cursor, what)
         conference.expect(_REQUEST_HEAD, "a conference create request")
         return cls(parse_blocks(conference.take(per_length(conference))), domain)
 
     def to_bytes(self) -> bytes:
-        blocks = encode_blocks(self.blocks)
-        request = _REQUEST_HEAD + write_per_length(len(blocks)) + blocks
-        conference = _T124 + write_per_length(len(request)) + request
-        return data_packet(_ber(_TAG_INITIAL, self.domain + _ber(b"\x04", conference)))
+        return _connect(_TAG_INITIAL, self.domain, _REQUEST_HEAD, self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +139,12 @@ class ConnectResponse:
     def from_bytes(cls, pdu: bytes) -> Self:
         """Raises ProtocolError also when the server refused."""
         what = "a Connect Response"
-        if choice(pdu) != CONNECT:
-            raise ProtocolError(f"not {what}")
-        cursor = Cursor(_ber_content(Cursor(pdu, 7), _TAG_RESPONSE, what))
-        start = cursor.position
-        if any(_ber_content(cursor, b"\x0a", what)):
+        cursor = _connect_fields(pdu, _TAG_RESPONSE, what)
+        result = _ber_fields(cursor, (b"\x0a",), what)
+        if any(_ber_content(Cursor(result), b"\x0a", what)):
             raise ProtocolError("the host refused the MCS connection")
-        for tag in (b"\x02", b"\x30"):
-            _ber_content(cursor, tag, what)
-        end = cursor.position
-        conference = Cursor(_ber_content(cursor, b"\x04", what))
-        cursor.position = start
-        domain = cursor.take(end - start)
-        conference.expect(_T124, "a T.124 conference")
-        per_length(conference)
+        domain = result + _ber_fields(cursor, (b"\x02", b"\x30"), what)
+        conference = _conference(cursor, what)
         conference.expect(_RESPONSE_HEAD[:1], "a conference create response")
         conference.take(2)  # node id: any
         conference.take(conference.u8())
@@ -141,10 +152,7 @@ class ConnectResponse:
         return cls(parse_blocks(conference.take(per_length(conference))), domain)
 
     def to_bytes(self) -> bytes:
-        blocks = encode_blocks(self.blocks)
-        response = _RESPONSE_HEAD + write_per_length(len(blocks)) + blocks
-        conference = _T124 + write_per_length(len(response)) + response
-        return data_packet(_ber(_TAG_RESPONSE, self.domain + _ber(b"\x04", conference)))
+        return _connect(_TAG_RESPONSE, self.domain, _RESPONSE_HEAD, self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
