@@ -1,6 +1,14 @@
 """Every service of the platform, one literal each, in the order of the deployment phases."""
 
-from lucid.catalog.keys import ACCOUNT_SEAL_KEY, HOST_SEAL_KEY, LOG_KEY, NODE_KEY, OWNER_IDENTITY, PLATFORM_IDENTITY
+from lucid.catalog.keys import (
+    ACCOUNT_SEAL_KEY,
+    HOST_SEAL_KEY,
+    LOG_KEY,
+    MESH_TOKEN,
+    NODE_KEY,
+    OWNER_IDENTITY,
+    PLATFORM_IDENTITY,
+)
 from lucid.catalog.types import Private, Public, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
 from lucid.ports.desktops import Desktops, Prober, XrdpHost
@@ -9,6 +17,7 @@ from lucid.ports.machine import DesktopMachine
 from lucid.ports.monitor import Monitor
 from lucid.ports.nodes import Nodes
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
+from lucid.ports.registry import Registry
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
 from lucid.ports.web import Web
 from lucid.services.block_manager.settings import BlockManagerSettings
@@ -20,6 +29,7 @@ from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.services.rdp_monitor.settings import RdpMonitorSettings
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
+from lucid.services.service_mesh.settings import ServiceMeshSettings
 from lucid.services.session_anchoring.settings import SessionAnchoringSettings
 from lucid.services.session_pipeline.settings import SessionPipelineSettings
 from lucid.services.session_processor.settings import SessionProcessorSettings
@@ -49,6 +59,20 @@ SERVICES = (
             "/api/v1/tokens",
         ),
         keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
+        volumes=(),
+    ),
+    Service(
+        name="service-mesh",
+        summary="who is where and who is well, keys and locks, in Consul's HTTP API",
+        phase=2,
+        port=8500,
+        embedded_port=12500,
+        entry="lucid.services.service_mesh.app:create",
+        settings=ServiceMeshSettings,
+        needs=(Documents,),
+        provides=(Registry,),
+        keys={"mesh_token": Private(MESH_TOKEN)},
+        public_routes=True,
         volumes=(),
     ),
     Service(

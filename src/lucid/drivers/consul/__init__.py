@@ -1,0 +1,1 @@
+"""Consul's HTTP API, as spoken by a Consul agent and by service-mesh."""

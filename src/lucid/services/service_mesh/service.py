@@ -1,0 +1,129 @@
+"""The mesh put together; also the port Registry for services of the same process."""
+
+import asyncio
+
+import structlog
+
+from lucid.base.clock import Clock, parse_time
+from lucid.base.errors import NotFound, Unavailable
+from lucid.base.tasks import Tasks
+from lucid.ports.registry import Healthy, Instance
+from lucid.ports.stores import Documents
+from lucid.services.service_mesh.agent_api import AgentApi
+from lucid.services.service_mesh.asking import Door
+from lucid.services.service_mesh.catalog_api import CatalogApi
+from lucid.services.service_mesh.errors import Refusal
+from lucid.services.service_mesh.indexes import Indexes
+from lucid.services.service_mesh.instances import CheckState, Instances, InstanceState
+from lucid.services.service_mesh.keys import KeyStore
+from lucid.services.service_mesh.keys_api import KeysApi
+from lucid.services.service_mesh.probes import Probes
+from lucid.services.service_mesh.settings import ServiceMeshSettings
+from lucid.services.service_mesh.shapes import Shapes
+
+VERSION = "version"
+_FORGET_S = 60.0
+
+_log = structlog.get_logger()
+
+
+class ServiceMesh:
+    """One agent. Its sweeper ends what has expired, between start() and stop()."""
+
+    def __init__(self, settings: ServiceMeshSettings, *, documents: Documents, clock: Clock) -> None:
+        first = int(parse_time(clock.now()).timestamp())
+        self._settings = settings
+        self.indexes = Indexes(first, max_waiters=settings.max_waiters)
+        self.instances = Instances(self.indexes, clock, limit=settings.max_instances)
+        self.keys = KeyStore(
+            documents,
+            self.indexes,
+            clock,
+            max_value_bytes=settings.max_value_bytes,
+            max_keys=settings.max_keys,
+        )
+        self._probes = Probes(self.instances)
+        self._tasks = Tasks("service-mesh")
+        door, shapes = Door(settings, self.indexes), Shapes(settings, self.instances)
+        AgentApi(door, self.instances, shapes)
+        CatalogApi(door, self.instances, shapes)
+        KeysApi(door, self.keys, shapes)
+        self.router = door.router
+
+    async def start(self) -> None:
+        await self.keys.load()
+        self.indexes.rise_to(self.keys.newest)
+        self._tasks.spawn(self._sweep_regularly(), name="sweep")
+
+    async def stop(self) -> None:
+        await self._tasks.close()
+        await self._probes.stop()
+        self.indexes.release_all()
+
+    async def check(self) -> None:
+        """Readiness: raises the failure of a task, if there was one."""
+        self._tasks.check()
+        self._probes.check()
+
+    async def sweep(self) -> None:
+        """End what has expired by now."""
+        self.instances.expire()
+        await self.keys.expire()
+
+    async def _sweep_regularly(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                _log.warning("sessions are not ended, trying again", detail=error.detail)
+            await asyncio.sleep(self._settings.sweep_s)
+
+    async def register(self, *, instance: Instance, ttl_s: float) -> None:
+        state = InstanceState(
+            id=instance.id,
+            service=instance.service,
+            address=instance.address,
+            port=instance.port,
+            meta={VERSION: instance.version},
+        )
+        check = CheckState(
+            id=f"service:{instance.id}",
+            name=f"Service '{instance.service}' check",
+            status="passing",
+            ttl_s=ttl_s,
+            forget_after_s=_FORGET_S,
+        )
+        try:
+            self.instances.register(state, [check])
+        except Refusal as refusal:
+            raise Unavailable(refusal.text) from None
+
+    async def renew(self, *, id: str) -> None:
+        try:
+            self.instances.update(f"service:{id}", "passing", "")
+        except Refusal as refusal:
+            raise NotFound(refusal.text) from None
+
+    async def deregister(self, *, id: str) -> None:
+        self.instances.deregister(id)
+
+    async def healthy(self, *, service: str, index: int = 0, wait_s: float = 0.0) -> Healthy:
+        try:
+            new_index = await self.indexes.wait(("service", service), index, wait_s)
+        except Refusal as refusal:
+            raise Unavailable(refusal.text) from None
+        found = (i for i in self.instances.of_service(service) if self.instances.status_of(i) == "passing")
+        return Healthy(index=new_index, instances=tuple(map(_instance, found)))
+
+    async def services(self) -> list[str]:
+        return sorted({instance.service for instance in self.instances.services.values()})
+
+
+def _instance(state: InstanceState) -> Instance:
+    return Instance(
+        service=state.service,
+        id=state.id,
+        address=state.address,
+        port=state.port,
+        version=state.meta.get(VERSION, ""),
+    )
