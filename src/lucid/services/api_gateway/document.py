@@ -50,7 +50,10 @@ _OWN_PATH = {
         "tags": ["api-gateway"],
         PERMISSION_EXTENSION: NO_PERMISSION,
         "security": [],
-        "responses": {"200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {}}}}},
+        "responses": {
+            "200": {"description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "default": {"description": "Anything that went wrong", "content": {"application/problem+json": {}}},
+        },
     }
 }
 
