@@ -16,11 +16,10 @@ from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.rdp.client import RdpClient
 from lucid.drivers.rdp.host import ReplayHost
 from lucid.drivers.rdp.recording import Recording
-from lucid.model.frame import Direction, Frame
 from lucid.model.policy import Policy
 from lucid.services.rdp_controller.service import RdpGateway
 from lucid.services.rdp_controller.settings import RdpControllerSettings
-from lucid.wire.rdp.updates import BitmapUpdate, Rectangle, fast_path_update
+from tests.paintings import paintings
 from tests.services.rdp_controller.gateway_fakes import (
     FakeBus,
     FakeFolder,
@@ -57,21 +56,6 @@ class Bench:
         if ticket is None:
             ticket = self.tickets.issue(os.urandom(8).hex(), policy=policy)
         return await RdpClient.connect("127.0.0.1", await self.port(), token=ticket, **options)
-
-
-def picture(colour: int, x: int, y: int) -> bytes:
-    """One PDU that paints a 64 x 32 rectangle."""
-    pixels = bytes((colour, 255 - colour, 128, 0)) * (64 * 32)
-    return fast_path_update(BitmapUpdate((Rectangle(x, y, x + 63, y + 31, 64, 32, 32, False, pixels),)))
-
-
-def paintings(count: int, interval_ms: int = 10) -> Recording:
-    """`count` rectangles, one each `interval_ms`."""
-    frames = (
-        Frame(n * interval_ms * 1000, Direction.SERVER_TO_CLIENT, picture(n % 256, n * 64 % 768, n * 32 % 576))
-        for n in range(count)
-    )
-    return Recording(800, 600, tuple(frames))
 
 
 @pytest.fixture(scope="session")

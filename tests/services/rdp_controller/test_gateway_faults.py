@@ -12,7 +12,8 @@ from lucid.drivers.rdp.recording import Recording
 from lucid.model.frame import Direction, Frame
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest
-from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files, paintings, picture, settle
+from tests.paintings import paintings, picture
+from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files, settle
 from tests.services.rdp_controller.gateway_fakes import logged
 
 

@@ -15,7 +15,8 @@ from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.rdp.host import ReplayHost
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_HYBRID, PROTOCOL_SSL, ConnectionRequest
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files, paintings, settle
+from tests.paintings import paintings
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files, settle
 from tests.services.rdp_controller.gateway_fakes import logged
 
 REQUEST = ConnectionRequest(b"lucid=unknown", PROTOCOL_SSL, 0).to_bytes()

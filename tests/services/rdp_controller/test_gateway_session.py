@@ -14,7 +14,8 @@ from lucid.model.session import EndReason
 from lucid.services.rdp_controller.service import allowed_channels
 from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench, paintings, settle
+from tests.paintings import paintings
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench, settle
 from tests.services.rdp_controller.gateway_fakes import logged
 
 

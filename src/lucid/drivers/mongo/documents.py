@@ -16,17 +16,16 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from lucid.base.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
-from lucid.drivers.bodies import check_fields, encode_body
+from lucid.drivers.bodies import encode_body
+from lucid.drivers.finding import Finding, Search
 from lucid.ports.stores import Json, Stored
-
-Where = Mapping[str, str | int | bool | list[str]]
 
 ANSWER_LIMIT_MS = 5_000
 _OUT_OF_DISK_SPACE = 14_031
 """MongoDB's error code OutOfDiskSpace (src/mongo/base/error_codes.yml)."""
 
 
-class MongoDocuments:
+class MongoDocuments(Finding):
     """Opened by `MongoDocuments.open(uri, database)`, closed by `aclose()`."""
 
     def __init__(self, client: AsyncMongoClient[Json], database: AsyncDatabase[Json]) -> None:
@@ -90,28 +89,16 @@ class MongoDocuments:
             result = await self._database[collection].delete_one({"_id": id})
         return result.deleted_count > 0
 
-    async def find(
-        self,
-        collection: str,
-        where: Where | None = None,
-        *,
-        after: str | None = None,
-        newest_first: bool = False,
-        limit: int = 100,
-    ) -> list[Stored]:
-        where = where or {}
-        check_fields(where)
-        if limit < 1:
-            return []
-        query: Json = {f"body.{field}": _equals(wanted) for field, wanted in where.items()}
-        if after is not None:
-            query["_id"] = {"$lt" if newest_first else "$gt": after}
-        documents = self._database[collection]
+    async def _find(self, search: Search) -> list[Stored]:
+        query: Json = {f"body.{field}": _equals(wanted) for field, wanted in search.where.items()}
+        if search.after is not None:
+            query["_id"] = {"$lt" if search.newest_first else "$gt": search.after}
+        documents = self._database[search.collection]
         with _errors():
-            for field in list(where)[:1]:  # callers name the most selective field first; one index serves the query
-                await self._index(documents, field)
-            order = DESCENDING if newest_first else ASCENDING
-            return [_stored(found) async for found in documents.find(query).sort("_id", order).limit(limit)]
+            if search.selective is not None:
+                await self._index(documents, search.selective)
+            order = DESCENDING if search.newest_first else ASCENDING
+            return [_stored(found) async for found in documents.find(query).sort("_id", order).limit(search.limit)]
 
     async def _index(self, documents: AsyncCollection[Json], field: str) -> None:
         if (documents.name, field) not in self._indexed:

@@ -5,19 +5,19 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
 from lucid.base.errors import Conflict, Corrupted, NotFound, Unavailable
-from lucid.drivers.bodies import check_fields, encode_body, encode_json
+from lucid.drivers.bodies import encode_body, encode_json
 from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder
+from lucid.drivers.finding import Finding, Search
 from lucid.drivers.sqlite.writer import Writer, translated
 from lucid.ports.stores import Json, Stored
 
 T = TypeVar("T")
-Where = Mapping[str, str | int | bool | list[str]]
 
 READERS = 2
 BUSY_LIMIT_S = 5.0
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS documents (
 """
 
 
-class SqliteDocuments:
+class SqliteDocuments(Finding):
     """Opened by `SqliteDocuments.open(path)`, closed by `aclose()`. Several processes may
     share the file; a write waits up to five seconds for those of others."""
 
@@ -105,22 +105,10 @@ class SqliteDocuments:
 
         return await self._write(apply)
 
-    async def find(
-        self,
-        collection: str,
-        where: Where | None = None,
-        *,
-        after: str | None = None,
-        newest_first: bool = False,
-        limit: int = 100,
-    ) -> list[Stored]:
-        where = where or {}
-        check_fields(where)
-        if limit < 1:
-            return []
-        for field in list(where)[:1]:  # callers name the most selective field first; one index serves the query
-            await self._index(field)
-        query, values = _query(collection, where, after, newest_first, limit)
+    async def _find(self, search: Search) -> list[Stored]:
+        if search.selective is not None:
+            await self._index(search.selective)
+        query, values = _query(search)
         return await self._read(lambda connection: [_stored(row) for row in connection.execute(query, values)])
 
     async def _index(self, field: str) -> None:
@@ -191,20 +179,18 @@ def _expression(field: str) -> str:
     return f"body -> '$.{field}'"
 
 
-def _query(
-    collection: str, where: Where, after: str | None, newest_first: bool, limit: int
-) -> tuple[str, list[str | int]]:
+def _query(search: Search) -> tuple[str, list[str | int]]:
     parts = ["SELECT id, version, body FROM documents WHERE collection = ?"]
-    values: list[str | int] = [collection]
-    for field, wanted in where.items():
+    values: list[str | int] = [search.collection]
+    for field, wanted in search.where.items():
         options = wanted if isinstance(wanted, list) else [wanted]
         parts.append(f"AND {_expression(field)} IN ({', '.join('?' * len(options))})")
         values += [encode_json(option) for option in options]
-    if after is not None:
-        parts.append(f"AND id {'<' if newest_first else '>'} ?")
-        values.append(after)
-    parts.append(f"ORDER BY id {'DESC' if newest_first else 'ASC'} LIMIT ?")
-    values.append(limit)
+    if search.after is not None:
+        parts.append(f"AND id {'<' if search.newest_first else '>'} ?")
+        values.append(search.after)
+    parts.append(f"ORDER BY id {'DESC' if search.newest_first else 'ASC'} LIMIT ?")
+    values.append(search.limit)
     return " ".join(parts), values
 
 
