@@ -174,6 +174,26 @@ async def test_answers_carry_security_headers_and_not_the_services_own(world: Wo
     assert len(headers.get_list("date")) == 1
 
 
+async def test_only_the_platforms_own_cookies_pass_and_only_with_public_operations(world: World) -> None:
+    api = bare()
+
+    @api.get("/api/v1/things/{name}")
+    async def cookies(request: Request, response: Response) -> str:
+        response.set_cookie("lucid_login", "1", httponly=True)
+        response.set_cookie("tracking", "1")
+        return request.headers.get("cookie", "")
+
+    paths = (("get", "/api/v1/things/open", OPEN), ("get", "/api/v1/things/closed", READ))
+    client = await a_client(world, api, *paths)
+    sent = {"Cookie": "a=lucid_x; lucid_login=7; session=1;lucid_b=2"}
+    answer = await client.get("/api/v1/things/open", headers=sent)
+    assert answer.json() == "lucid_login=7; lucid_b=2"
+    assert answer.headers.get_list("set-cookie") == ["lucid_login=1; HttpOnly; Path=/; SameSite=lax"]
+    answer = await client.get("/api/v1/things/closed", headers=sent)
+    assert answer.json() == ""
+    assert "set-cookie" not in answer.headers
+
+
 async def test_unknown_paths_and_methods(world: World) -> None:
     client = await a_client(world, echo(), *ECHO)
     answer = await client.delete("/api/v1/things/echo")

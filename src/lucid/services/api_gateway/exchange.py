@@ -33,6 +33,10 @@ _NEVER_PASSED = HOP_BY_HOP | {
 and those that the gateway says itself."""
 
 _OURS = b"lucid-"
+_OWN_COOKIE = b"lucid_"
+"""Only such cookies pass, and only with public operations: a login through another site needs one between its steps.
+Nothing that needs a token takes it from a cookie."""
+
 _NEVER_ANSWERED = HOP_BY_HOP | {b"date", b"server", b"set-cookie", b"x-request-id", b"traceresponse"}
 _ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"host", b"traceparent", b"x-request-id"})
 
@@ -100,6 +104,10 @@ class Exchange:
     def secure(self) -> bool:
         return self.scope["scheme"] in ("https", "wss")
 
+    @property
+    def _public(self) -> bool:
+        return self.match is not None and self.match.operation.permission is None
+
     def request_headers(self, token: str) -> list[tuple[bytes, bytes]]:
         """What the service gets: the client's fields without those that are not for it, and the gateway's own."""
         headers: Headers = self.scope["headers"]
@@ -111,6 +119,8 @@ class Exchange:
             for name, value in headers
             if name not in not_passed and not name.startswith(_OURS) and b"_" not in name
         ]
+        if b"cookie" in self.fields and self._public and (kept := _own_cookies(headers)):
+            passed.append((b"cookie", kept))
         if not self.trace.continued:
             passed = [(name, value) for name, value in passed if name != b"tracestate"]
         passed += (
@@ -130,7 +140,10 @@ class Exchange:
             dropped |= nominated(headers)
         own = self._own_headers(cacheable)
         named = {name for name, _ in own}
-        return [(name, value) for name, value in headers if name not in dropped and name not in named] + own
+        kept = [(name, value) for name, value in headers if name not in dropped and name not in named]
+        if self._public:
+            kept += [field for field in headers if field[0] == b"set-cookie" and field[1].startswith(_OWN_COOKIE)]
+        return kept + own
 
     def _own_headers(self, cacheable: bool) -> list[tuple[bytes, bytes]]:
         own = [
@@ -192,3 +205,8 @@ class Exchange:
             "request": self.request_id,
             "trace": self.trace.id,
         }
+
+
+def _own_cookies(headers: Headers) -> bytes:
+    pairs = [pair.strip() for name, value in headers if name == b"cookie" for pair in value.split(b";")]
+    return b"; ".join(pair for pair in pairs if pair.startswith(_OWN_COOKIE))
