@@ -1,6 +1,6 @@
 """A Folder in memory that can fail where a test says, and a log on top of one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lucid.base.errors import LucidError, NotFound
 from lucid.chain.rules import form_slot
@@ -60,6 +60,10 @@ class MemoryFolder:
             raise NotFound(path)
         return self.files[path]
 
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> bytes:
+        data = await self.read(path)
+        return b"".join(data[offset : offset + length] for offset, length in ranges)
+
     async def list(self, path: str = "") -> list[str]:
         prefix = f"{path}/" if path else ""
         return sorted(name for name in self.files if name.startswith(prefix))
@@ -77,7 +81,8 @@ class MemoryAppendFile:
         self._folder = folder
         self._path = path
 
-    async def append(self, data: bytes) -> None:
+    async def append(self, *parts: bytes | memoryview) -> None:
+        data = b"".join(parts)
         if self._folder.refuse:
             self._folder.files[self._path] += data[: len(data) // 2]
             raise self._folder.refuse

@@ -1,17 +1,15 @@
-"""Appends of many files that are made durable together: each has its own outcome, its own order, its own time."""
+"""Appends to files on a disk: each has its own outcome, its file's order, its own time."""
 
 import asyncio
 import errno
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lucid.base.errors import StorageFull, Unavailable
-from lucid.drivers.disk import appending
 from lucid.drivers.disk.appending import DiskAppendFile
 from lucid.drivers.disk.folder import DiskFolder
 
@@ -22,13 +20,12 @@ def folder(tmp_path: Path) -> DiskFolder:
 
 
 class SlowDisk:
-    """Counts syncs and who makes them; those of one file wait until `release` is set."""
+    """Counts syncs; those of one file wait until `release` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.release = threading.Event()
         self.stuck: int | None = None
         self.synced: list[int] = []
-        self.threads: set[int] = set()
         self._fdatasync = os.fdatasync
         monkeypatch.setattr(os, "fdatasync", self._sync)
 
@@ -36,7 +33,6 @@ class SlowDisk:
         self.stuck = file._descriptor
 
     def _sync(self, descriptor: int) -> None:
-        self.threads.add(threading.get_ident())
         if descriptor == self.stuck:
             self.release.wait(10)
         self._fdatasync(descriptor)
@@ -54,35 +50,43 @@ async def opened(folder: DiskFolder, count: int) -> list[DiskAppendFile]:
     return [await folder.open_append(str(number)) for number in range(count)]
 
 
-async def test_what_is_appended_together_takes_one_thread(
-    folder: DiskFolder, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(appending, "JOIN_S", 10)
+async def test_parts_are_written_in_their_order_with_one_sync(folder: DiskFolder, disk: SlowDisk) -> None:
+    (file,) = await opened(folder, 1)
+    # More than one call takes, empty ones among them.
+    parts: list[bytes | memoryview] = [b"%06d" % number for number in range(3000)]
+    await file.append(*parts, b"", memoryview(bytearray(b"last")), b"")
+    assert await folder.read("0") == b"".join(parts) + b"last"
+    assert len(disk.synced) == 1
+    await file.append()
+    assert await folder.read("0") == b"".join(parts) + b"last"
+    await file.close()
+
+
+async def test_parts_that_the_disk_takes_piece_by_piece(folder: DiskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = await opened(folder, 1)
+
+    def write_little(descriptor: int, parts: list[memoryview]) -> int:
+        return os.write(descriptor, b"".join(parts)[:7])
+
+    monkeypatch.setattr(os, "writev", write_little)
+    await file.append(b"abc", b"defgh", b"", b"i" * 20, b"jk")
+    assert await folder.read("0") == b"abcdefgh" + b"i" * 20 + b"jk"
+    await file.close()
+
+
+async def test_a_file_that_hangs_does_not_delay_the_others(folder: DiskFolder, disk: SlowDisk) -> None:
     files = await opened(folder, 20)
-    await asyncio.gather(*(file.append(bytes([n]) * 10_000) for n, file in enumerate(files)))
-    assert len(disk.threads) == 1
-    assert len(disk.synced) == 20
+    disk.hang(files[5])
+    for data in (b"x", b"y"):
+        appends = [asyncio.ensure_future(file.append(data)) for file in files]
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(append for number, append in enumerate(appends) if number != 5))
+        assert not appends[5].done()
+    disk.release.set()
+    await appends[5]
     for number, file in enumerate(files):
         await file.close()
-        assert await folder.read(str(number)) == bytes([number]) * 10_000
-
-
-@pytest.mark.parametrize("stuck", [0, 5, 19])
-async def test_a_file_that_hangs_delays_the_others_little(folder: DiskFolder, disk: SlowDisk, stuck: int) -> None:
-    files = await opened(folder, 20)
-    disk.hang(files[stuck])
-    began = time.monotonic()
-    appends = [asyncio.ensure_future(file.append(b"x")) for file in files]
-    await asyncio.gather(*(append for number, append in enumerate(appends) if number != stuck))
-    assert time.monotonic() - began < 0.5
-    # So are those that come while it hangs.
-    await asyncio.gather(*(file.append(b"y") for number, file in enumerate(files) if number != stuck))
-    assert time.monotonic() - began < 1
-    assert not appends[stuck].done()
-    disk.release.set()
-    await appends[stuck]
-    for file in files:
-        await file.close()
+        assert await folder.read(str(number)) == b"xy"
 
 
 async def test_an_append_returns_after_its_own_sync(folder: DiskFolder, disk: SlowDisk) -> None:
@@ -96,7 +100,7 @@ async def test_an_append_returns_after_its_own_sync(folder: DiskFolder, disk: Sl
     await file.close()
 
 
-@pytest.mark.parametrize("step", ["write", "fdatasync"])
+@pytest.mark.parametrize("step", ["writev", "fdatasync"])
 @pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)])
 async def test_an_error_is_one_files_alone(
     folder: DiskFolder, monkeypatch: pytest.MonkeyPatch, step: str, code: int, expected: type[Exception]
@@ -104,7 +108,7 @@ async def test_an_error_is_one_files_alone(
     files = await opened(folder, 6)
     broken, real = files[2]._descriptor, getattr(os, step)
 
-    def maybe_fail(descriptor: int, *arguments: bytes) -> object:
+    def maybe_fail(descriptor: int, *arguments: object) -> object:
         if descriptor == broken:
             raise OSError(code, os.strerror(code))
         return real(descriptor, *arguments)
@@ -121,19 +125,7 @@ async def test_an_error_is_one_files_alone(
         await file.close()
 
 
-async def test_an_error_of_beginning_to_write_back_counts(folder: DiskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel may tell an allocation that failed to nobody else."""
-    files = await opened(folder, 2)
-
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(appending, "begin_writeback", fail)
-    results = await asyncio.gather(*(file.append(b"x") for file in files), return_exceptions=True)
-    assert isinstance(results[0], StorageFull)
-
-
-async def test_appends_of_one_file_keep_their_order(folder: DiskFolder, disk: SlowDisk) -> None:
+async def test_appends_of_one_file_keep_their_order(folder: DiskFolder) -> None:
     files = await opened(folder, 3)
     pieces = [b"%06d" % number for number in range(200)]
     await asyncio.gather(*(file.append(piece) for piece in pieces for file in files))

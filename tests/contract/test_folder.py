@@ -62,6 +62,23 @@ async def test_what_is_no_file_is_not_found(folder: DiskFolder, path: str) -> No
         await folder.read(path)
 
 
+async def test_ranges_of_a_file_are_read_one_behind_the_other(folder: DiskFolder) -> None:
+    data = bytes(range(256)) * 100
+    await folder.write({"a/b": data})
+    assert await folder.read_ranges("a/b", [(0, 10)]) == data[:10]
+    assert await folder.read_ranges("a/b", [(300, 7), (5, 3), (5, 3)]) == data[300:307] + data[5:8] * 2
+    assert await folder.read_ranges("a/b", [(0, 1_000_000)]) == data
+    assert await folder.read_ranges("a/b", [(25_590, 100), (25_600, 1), (90_000, 5), (1, 2)]) == data[-10:] + data[1:3]
+    assert await folder.read_ranges("a/b", []) == b""
+    file = await folder.open_append("a/b")
+    await file.append(b"more")
+    assert await folder.read_ranges("a/b", [(25_599, 5)]) == data[-1:] + b"more"
+    await file.close()
+    for path in ("missing", "a", "a/b/c"):
+        with pytest.raises(NotFound):
+            await folder.read_ranges(path, [(0, 1)])
+
+
 async def test_list_is_sorted_and_below_a_path(folder: DiskFolder) -> None:
     assert await folder.list() == []
     await folder.write({"b/2": b"", "a-b": b"", "a/z": b"", "b/1/x": b"", "c": b""})
@@ -83,7 +100,13 @@ async def test_delete_takes_a_file_or_all_of_a_folder(folder: DiskFolder) -> Non
     "path", ["", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", ".", ".lock", "a/.b", "\0"]
 )
 async def test_no_path_leaves_the_folder(folder: DiskFolder, path: str) -> None:
-    for call in (folder.read(path), folder.write({path: b""}), folder.delete(path), folder.open_append(path)):
+    for call in (
+        folder.read(path),
+        folder.read_ranges(path, [(0, 1)]),
+        folder.write({path: b""}),
+        folder.delete(path),
+        folder.open_append(path),
+    ):
         with pytest.raises(InvalidInput):
             await call
     if path:

@@ -93,8 +93,8 @@ async def test_a_journal(tmp_path: Path) -> None:
         await client.wait_received(300_000)
         await installation.kill()
         await client.wait_closed()
-    (segment,) = (installation.data.of("session-recorder") / "journal").glob("*/*.seg")
-    flip(segment, 0.3)
+    (log,) = (installation.data.of("session-recorder") / "journal").glob("*.log")
+    flip(log, 0.3)
     async with running(installation) as platform:
         session = await only_session(platform)
         assert session.end is not None

@@ -75,7 +75,8 @@ def test_bytes_behind_the_end_are_seen() -> None:
 
 def test_records_open_in_their_own_place_only() -> None:
     first, second, *_ = written(FRAMES)
-    assert opened(second + first) == OpenedSegment([])
+    with pytest.raises(Corrupted, match="record 0 does not open"):
+        opened(second + first)
     assert opened(first, segment=4) == OpenedSegment([])
     assert open_segment(KEY, new_session_id(), 3, first) == OpenedSegment([])
     assert open_segment(os.urandom(32), SESSION, 3, first) == OpenedSegment([])
@@ -83,9 +84,9 @@ def test_records_open_in_their_own_place_only() -> None:
 
 def test_a_dropped_or_repeated_record_is_seen() -> None:
     parts = written([*FRAMES, END_OF_SEGMENT])
-    assert opened(b"".join(parts[:2] + parts[3:])).closed is None
-    with pytest.raises(Corrupted, match="record 2 does not open"):
-        opened(b"".join(parts[:2] + parts[1:]))
+    for wrong in (parts[:2] + parts[3:], parts[:2] + parts[4:], parts[:2] + parts[1:]):
+        with pytest.raises(Corrupted, match="record 2 does not open, one after it does"):
+            opened(b"".join(wrong))
 
 
 def test_the_same_plaintext_never_gives_the_same_ciphertext() -> None:

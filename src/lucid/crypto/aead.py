@@ -32,6 +32,17 @@ def seal(key: bytes, nonce: bytes, plaintext: bytes | memoryview, aad: bytes) ->
     return AESGCM(key).encrypt(nonce, plaintext, aad)
 
 
+class Sealer:
+    """`seal` with one key, for many pieces: the key is expanded once, and what is sealed is put where it belongs."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal_into(self, place: memoryview, nonce: bytes, plaintext: bytes, aad: bytes) -> None:
+        """Put ciphertext and 16-byte tag into `place`, which is as long as they are."""
+        self._cipher.encrypt_into(nonce, plaintext, aad, place)
+
+
 def open(key: bytes, nonce: bytes, sealed: bytes | memoryview, aad: bytes) -> bytes:  # noqa: A001
     """The plaintext. Raises Corrupted when key, nonce, ciphertext, tag and `aad` do not belong together."""
     try:

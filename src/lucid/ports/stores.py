@@ -129,7 +129,7 @@ class Bus(Protocol):
 class AppendFile(Protocol):
     """A file that only grows."""
 
-    async def append(self, *parts: bytes) -> None:
+    async def append(self, *parts: bytes | memoryview) -> None:
         """Write the parts at the end, one behind the other; on disk when the call returns. Raises StorageFull or
         Unavailable; the file is unusable then, and what it holds of the parts is undefined. What a cancelled caller
         appended is written whole, before anything that is appended later."""

@@ -1,8 +1,9 @@
-"""The journal: the durable form of a session that is still open (docs/format.md section 2)."""
+"""The journal: the durable form of sessions that are still open (docs/format.md section 2)."""
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 
 from lucid.base.errors import Corrupted
@@ -10,10 +11,12 @@ from lucid.base.ids import session_bytes
 from lucid.crypto import aead
 
 KEY_INFO = "lucid/journal/v1"
-_HEAD = struct.Struct(">IBQ")
+MAGIC = b"LUJR"
+_CHECKED = struct.Struct(">16sIIBQ")
+_HEAD = struct.Struct(">4sI16sIIBQ")
 _NONCE = struct.Struct(">IQ")
 _BOUND = struct.Struct(">16sIQB")
-_NUMBER_OFFSET = 5
+HEAD_BYTES = _HEAD.size
 
 
 class RecordKind(IntEnum):
@@ -24,22 +27,66 @@ class RecordKind(IntEnum):
     SESSION_END = 2
 
 
+def record_bytes(length: int) -> int:
+    """How long the record of a plaintext of `length` bytes is."""
+    return HEAD_BYTES + length + aead.TAG_BYTES
+
+
 class SegmentWriter:
     """Makes the records of one segment, in order. A record's number is used up when it is made, written or
     not, so no nonce is ever used twice."""
 
     def __init__(self, data_key: bytes, session: str, segment: int) -> None:
-        self._key = aead.derive(data_key, KEY_INFO)
+        self._sealer = aead.Sealer(aead.derive(data_key, KEY_INFO))
         self._session = session_bytes(session)
         self._segment = segment
         self._number = 0
 
     def record(self, kind: RecordKind, plaintext: bytes) -> bytes:
         """The next record's bytes."""
+        data = bytearray(record_bytes(len(plaintext)))
+        self.record_into(memoryview(data), kind, plaintext)
+        return bytes(data)
+
+    def record_into(self, place: memoryview, kind: RecordKind, plaintext: bytes) -> None:
+        """Put the next record into `place`, which has `record_bytes(len(plaintext))` bytes."""
         number, self._number = self._number, self._number + 1
+        checked = _CHECKED.pack(self._session, self._segment, len(plaintext) + aead.TAG_BYTES, kind, number)
+        place[:HEAD_BYTES] = MAGIC + zlib.crc32(checked).to_bytes(4, "big") + checked
         bound = _BOUND.pack(self._session, self._segment, number, kind)
-        sealed = aead.seal(self._key, _NONCE.pack(self._segment, number), plaintext, bound)
-        return _HEAD.pack(len(sealed), kind, number) + sealed
+        self._sealer.seal_into(place[HEAD_BYTES:], _NONCE.pack(self._segment, number), plaintext, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHead:
+    """What a record says of itself before its sealed part. `length`: bytes of the record, head included."""
+
+    session: bytes
+    segment: int
+    number: int
+    kind: RecordKind
+    length: int
+
+
+def read_head(data: bytes, position: int) -> RecordHead | None:
+    """The head at `position`; None where there is none, or one that is damaged. Whether the record opens, it does
+    not say."""
+    if position + HEAD_BYTES > len(data):
+        return None
+    magic, check, session, segment, length, kind, number = _HEAD.unpack_from(data, position)
+    if magic != MAGIC or check != zlib.crc32(data[position + 8 : position + HEAD_BYTES]):
+        return None
+    if kind > RecordKind.SESSION_END:
+        return None
+    return RecordHead(session, segment, number, RecordKind(kind), HEAD_BYTES + length)
+
+
+def find_heads(data: bytes, position: int) -> Iterator[tuple[int, RecordHead]]:
+    """Every whole head at `position` or behind it, and where it begins: whatever stands in between."""
+    while (position := data.find(MAGIC, position)) >= 0:
+        if (head := read_head(data, position)) is not None:
+            yield position, head
+        position += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +102,8 @@ class OpenedSegment:
 def open_segment(data_key: bytes, session: str, segment: int, data: bytes) -> OpenedSegment:
     """Open a segment's file. One that was not closed is valid up to its last complete record that opens.
 
-    Raises Corrupted when a record does not open though a later one does (records are written one after the
-    other, so a crash damages the last alone), and for anything behind an end record.
+    Raises Corrupted when a record is missing or does not open though a later one does (records are written one
+    after the other, so a crash damages the last alone), and for anything behind an end record.
     """
     frames: list[bytes] = []
     closed, reason = read_segment(data_key, session, segment, data, frames.append)
@@ -77,19 +124,18 @@ def read_segment(
         if reader.position != len(data):
             raise Corrupted(f"segment {segment}: {len(data) - reader.position} bytes behind its end")
         return kind, plaintext.decode()
-    if reader.next_opens():
-        raise Corrupted(f"segment {segment}: record {reader.number} does not open, the one after it does")
+    if reader.later_opens():
+        raise Corrupted(f"segment {segment}: record {reader.number} does not open, one after it does")
     return None, ""
 
 
 def promised_bytes(data: bytes) -> int:
     """How many bytes of frames a segment's heads promise: all there are, unless a record does not open."""
     position = total = 0
-    while position + _HEAD.size <= len(data):
-        length, kind, _ = _HEAD.unpack_from(data, position)
-        position += _HEAD.size + length
-        if kind == RecordKind.FRAMES:
-            total += max(0, length - aead.TAG_BYTES)
+    while (head := read_head(data, position)) is not None:
+        position += head.length
+        if head.kind is RecordKind.FRAMES:
+            total += max(0, head.length - HEAD_BYTES - aead.TAG_BYTES)
     return total
 
 
@@ -103,23 +149,28 @@ class _Reader:
     number: int = 0
 
     def next(self) -> tuple[RecordKind, bytes] | None:
-        """The record at `position`, which then moves behind it; None where none opens."""
-        start = self.position + _HEAD.size
-        if start > len(self.data):
+        """The record at `position`, which then moves behind it; None where that is not the next record, or it does
+        not open."""
+        head = read_head(self.data, self.position)
+        if head is None or head.number != self.number:
             return None
-        length, kind, number = _HEAD.unpack_from(self.data, self.position)
-        if start + length > len(self.data) or number != self.number or kind > RecordKind.SESSION_END:
+        plaintext = self._open(self.position, head)
+        if plaintext is None:
             return None
-        bound = _BOUND.pack(self.session, self.segment, number, kind)
-        sealed = memoryview(self.data)[start : start + length]
+        self.position, self.number = self.position + head.length, head.number + 1
+        return head.kind, plaintext
+
+    def _open(self, position: int, head: RecordHead) -> bytes | None:
+        if (head.session, head.segment) != (self.session, self.segment) or position + head.length > len(self.data):
+            return None
+        bound = _BOUND.pack(self.session, self.segment, head.number, head.kind)
+        sealed = memoryview(self.data)[position + HEAD_BYTES : position + head.length]
         try:
-            plaintext = aead.open(self.key, _NONCE.pack(self.segment, number), sealed, bound)
+            return aead.open(self.key, _NONCE.pack(self.segment, head.number), sealed, bound)
         except Corrupted:
             return None
-        self.position, self.number = start + length, number + 1
-        return RecordKind(kind), plaintext
 
-    def next_opens(self) -> bool:
-        """Whether the record behind the one that does not open can be found by its number and opens."""
-        at = self.data.find(struct.pack(">Q", self.number + 1), self.position + _HEAD.size)
-        return at >= 0 and replace(self, position=at - _NUMBER_OFFSET, number=self.number + 1).next() is not None
+    def later_opens(self) -> bool:
+        """Whether anything from `position` on is a later record of the segment, and opens."""
+        found = find_heads(self.data, self.position)
+        return any(head.number > self.number and self._open(at, head) is not None for at, head in found)

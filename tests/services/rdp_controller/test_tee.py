@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from typing import Any, cast
 
 from lucid.model.frame import Direction, decode_frames
 from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.settings import RdpControllerSettings
-from lucid.services.rdp_controller.tee import Tee
+from lucid.services.rdp_controller.tee import FlushClock, Tee
 
 
 class _Recorder:
@@ -25,31 +26,39 @@ class _Recorder:
         return b"".join(frame.data for _, of, frames in self.calls if of == session for frame in decode_frames(frames))
 
 
-def tee(recorder: _Recorder, session: str = "s", **settings: Any) -> Tee:
+def tee(
+    recorder: _Recorder,
+    session: str = "s",
+    clock: FlushClock | None = None,
+    failed: Callable[[str], None] = lambda why: None,
+    **settings: Any,
+) -> Tee:
+    values = RdpControllerSettings(**settings)
     return Tee(
-        RdpControllerSettings(**settings),
+        values,
+        clock=clock or FlushClock(values.flush_ms / 1000),
         recorder=cast(Recorder, recorder),
         session=session,
         full=lambda full: None,
-        failed=lambda why: None,
+        failed=failed,
     )
 
 
 async def test_sessions_hand_on_at_the_same_moments() -> None:
-    recorder = _Recorder()
-    tees = [tee(recorder, str(number)) for number in range(6)]
-    runs = [asyncio.create_task(each.run()) for each in tees]
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(0.075 - loop.time() % 0.075 + 0.01)  # behind one moment, far from the next
-    added = loop.time()
+    recorder, clock = _Recorder(), FlushClock(0.15)
+    tees = [tee(recorder, str(number), clock) for number in range(6)]
+    runs = []
+    for each in tees:
+        runs.append(asyncio.create_task(each.run()))
+        await asyncio.sleep(0.005)
+    added = asyncio.get_running_loop().time()
     for each in tees:
         each.add(Direction.SERVER_TO_CLIENT, b"x")
         await asyncio.sleep(0.005)
     await asyncio.sleep(0.17)
     moments = sorted(at for at, _, frames in recorder.calls if frames)
     assert len(moments) == 6
-    for together in (moments[:3], moments[3:]):
-        assert together[-1] - together[0] < 0.01
+    assert moments[-1] - moments[0] < 0.01
     assert moments[-1] - added < 0.18
     for each in tees:
         each.finish()
@@ -82,9 +91,44 @@ async def test_much_is_handed_on_at_once() -> None:
     await run
 
 
+async def test_an_append_that_takes_too_long_ends_the_recording() -> None:
+    recorder, failures = _Recorder(takes_s=30), list[str]()
+    one = tee(recorder, failed=failures.append, flush_ms=10, append_limit_s=0.1)
+    one.add(Direction.SERVER_TO_CLIENT, b"x")
+    async with asyncio.timeout(5):
+        await one.run()
+    assert failures == ["frames were not durable within 0.1 s"]
+    assert len(recorder.calls) == 1
+
+
+async def test_a_cancelled_tee_is_cancelled() -> None:
+    recorder, failures = _Recorder(takes_s=30), list[str]()
+    one = tee(recorder, failed=failures.append, flush_ms=10)
+    one.add(Direction.SERVER_TO_CLIENT, b"x")
+    run = asyncio.create_task(one.run())
+    async with asyncio.timeout(5):
+        while not recorder.calls:  # noqa: ASYNC110 - the recorder is a fake
+            await asyncio.sleep(0.005)
+    run.cancel()
+    await asyncio.wait([run])
+    assert run.cancelled()
+    assert failures == []
+
+
+async def test_the_clock_stands_still_without_sessions() -> None:
+    clock = FlushClock(0.01)
+    one = tee(_Recorder(), clock=clock)
+    run = asyncio.create_task(one.run())
+    await asyncio.sleep(0.03)
+    assert clock._timer is not None
+    one.finish()
+    await run
+    assert clock._timer is None
+
+
 async def test_without_frames_the_recorder_hears_of_the_session() -> None:
     recorder = _Recorder()
-    one = tee(recorder, heartbeat_s=0.05)
+    one = tee(recorder, heartbeat_s=0.05, flush_ms=10)
     run = asyncio.create_task(one.run())
     await asyncio.sleep(0.28)
     assert 3 <= len(recorder.calls) <= 6

@@ -146,7 +146,7 @@ async def test_a_failure_of_the_recorder_is_anchored_when_the_log_is_back(
     await path.recorder.append(session=session, frames=frame_bytes(0))
     path.log.down = True
 
-    async def full(_self: object, _data: bytes) -> None:
+    async def full(_self: object, *_parts: bytes) -> None:
         raise StorageFull("No space left on device")
 
     monkeypatch.setattr("lucid.drivers.disk.folder.DiskAppendFile.append", full)

@@ -73,11 +73,11 @@ class _File:
         self._inner = inner
         self._disk = disk
 
-    async def append(self, data: bytes) -> None:
+    async def append(self, *parts: bytes | memoryview) -> None:
         self._disk.maybe_full()
         if self._disk.delay_s:
             await asyncio.to_thread(time.sleep, self._disk.delay_s)
-        await self._inner.append(data)
+        await self._inner.append(*parts)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -92,6 +92,7 @@ class FaultyFolder:
         self.delay_s = 0.0
         self.lock: Callable[[], Any] = self._inner.lock
         self.read: Callable[[str], Any] = self._inner.read
+        self.read_ranges: Callable[..., Any] = self._inner.read_ranges
         self.list: Callable[..., Any] = self._inner.list
         self.delete: Callable[[str], Any] = self._inner.delete
 

@@ -6,7 +6,6 @@ the one step that makes it visible (man 2 fsync, man 2 rename).
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import itertools
 import os
@@ -29,14 +28,11 @@ TEMPORARY = ".tmp"
 _RUN = secrets.token_hex(4)
 _numbers = itertools.count()
 
-THREADS = 32
-threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="disk")
+threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="disk")
 """Kept for disk I/O, so that it does not wait behind computations."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_sync_file_range = _libc.sync_file_range
-_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-_SYNC_FILE_RANGE_WRITE = 2
+_IOV_MAX = 1024
+"""Parts that one call may write (man 2 writev)."""
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -69,20 +65,18 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, however many calls it takes."""
-    rest = memoryview(data)
+def write_all(descriptor: int, *parts: bytes | memoryview) -> None:
+    """Write all of the parts, one behind the other, in as few calls as it takes."""
+    rest = [memoryview(part) for part in parts if part]
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def begin_writeback(descriptor: int) -> None:
-    """Have the kernel begin to write the file's data to the disk, without waiting (man 2 sync_file_range): when many
-    files are to be synced, that makes it once for all, not once a file. A sync must follow."""
-    if _sync_file_range(descriptor, 0, 0, _SYNC_FILE_RANGE_WRITE) != 0:
-        code = ctypes.get_errno()
-        if code not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):  # a file system or sandbox without it
-            raise OSError(code, os.strerror(code))
+        written = os.writev(descriptor, rest[:_IOV_MAX])
+        done = 0
+        while done < len(rest) and written >= len(rest[done]):
+            written -= len(rest[done])
+            done += 1
+        rest = rest[done:]
+        if written:
+            rest[0] = rest[0][written:]
 
 
 class DurableTree:

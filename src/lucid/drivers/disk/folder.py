@@ -5,22 +5,20 @@ import fcntl
 import os
 import shutil
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lucid.base.errors import Conflict, InvalidInput, NotFound
-from lucid.drivers.disk.appending import DiskAppendFile, GroupCommit
+from lucid.drivers.disk.appending import DiskAppendFile
 from lucid.drivers.disk.durable import DurableTree, disk_errors, in_thread, sync_folder
 
 LOCK = ".lock"
 
 
 class DiskFolder:
-    """The folder `root`, created at the first write. Names that begin with a dot are the driver's own.
-    One event loop at a time uses its files for appending."""
+    """The folder `root`, created at the first write. Names that begin with a dot are the driver's own."""
 
     def __init__(self, root: Path) -> None:
-        self._commit = GroupCommit()
         self._tree = DurableTree(root)
         self._root = root
         self._unlock: weakref.finalize[[int], DiskFolder] | None = None
@@ -58,7 +56,7 @@ class DiskFolder:
 
     async def open_append(self, path: str) -> DiskAppendFile:
         descriptor = await in_thread(self._open_append, path, self._path(path))
-        return DiskAppendFile(path, descriptor, self._commit)
+        return DiskAppendFile(path, descriptor)
 
     def _open_append(self, path: str, target: Path) -> int:
         with disk_errors(path):
@@ -79,6 +77,17 @@ class DiskFolder:
         with disk_errors(path):
             try:
                 return target.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise NotFound(f"no file {path}") from None
+
+    async def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> bytes:
+        return await in_thread(self._read_ranges, path, self._path(path), ranges)
+
+    def _read_ranges(self, path: str, target: Path, ranges: Sequence[tuple[int, int]]) -> bytes:
+        with disk_errors(path):
+            try:
+                with target.open("rb", buffering=0) as file:
+                    return b"".join(_read_range(file.fileno(), offset, length) for offset, length in ranges)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise NotFound(f"no file {path}") from None
 
@@ -108,6 +117,15 @@ class DiskFolder:
         if any(not part or part.startswith(".") or "\0" in part for part in parts):
             raise InvalidInput(f"not a path inside the folder: {path[:100]!r}", field="path")
         return self._root.joinpath(*parts)
+
+
+def _read_range(descriptor: int, offset: int, length: int) -> bytes:
+    """As much of a range as there is. One call reads at most 2 GiB (man 2 pread)."""
+    parts = []
+    while length and (part := os.pread(descriptor, length, offset)):
+        parts.append(part)
+        offset, length = offset + len(part), length - len(part)
+    return b"".join(parts)
 
 
 def _files_below(start: Path, root: Path) -> list[str]:

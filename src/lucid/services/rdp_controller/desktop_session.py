@@ -13,7 +13,7 @@ from lucid.ports.access import LiveSession
 from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.peer import Peer
 from lucid.services.rdp_controller.settings import RdpControllerSettings
-from lucid.services.rdp_controller.tee import Tee
+from lucid.services.rdp_controller.tee import FlushClock, Tee
 from lucid.wire.rdp import mcs
 from lucid.wire.rdp.pdu import ProtocolError
 from lucid.wire.rdp.relay import Relay
@@ -35,6 +35,7 @@ class DesktopSession:
         host: Peer,
         relay: Relay,
         recorder: Recorder,
+        clock: FlushClock,
     ) -> None:
         self._settings = settings
         self._session = session
@@ -43,7 +44,14 @@ class DesktopSession:
         self._host = host
         self._relay = relay
         self._loop = asyncio.get_running_loop()
-        self._tee = Tee(settings, recorder=recorder, session=session, full=self._tee_full, failed=self._tee_failed)
+        self._tee = Tee(
+            settings,
+            clock=clock,
+            recorder=recorder,
+            session=session,
+            full=self._tee_full,
+            failed=self._tee_failed,
+        )
         self._over: asyncio.Future[SessionEnd] = self._loop.create_future()
         self._began = self._last_input = time.monotonic()
         self._inputs = 0

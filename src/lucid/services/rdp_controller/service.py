@@ -29,6 +29,7 @@ from lucid.services.rdp_controller.host_link import HostLink, connect_host
 from lucid.services.rdp_controller.peer import Peer
 from lucid.services.rdp_controller.refusal import Reason, Refused
 from lucid.services.rdp_controller.settings import RdpControllerSettings
+from lucid.services.rdp_controller.tee import FlushClock
 from lucid.wire.rdp.relay import Relay
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionConfirm, ConnectionRequest
 
@@ -63,6 +64,7 @@ class RdpGateway:
         self._folder = folder
         self._desk = TicketDesk(tickets, bus, settings)
         self._connections = Connections(settings)
+        self._clock = FlushClock(settings.flush_ms / 1000)
         self._tasks = Tasks("rdp-controller")
         self._sessions: dict[SessionId, DesktopSession] = {}
         self._opened: set[asyncio.Task[None]] = set()
@@ -227,6 +229,7 @@ class RdpGateway:
             host=link.peer,
             relay=relay,
             recorder=self._recorder,
+            clock=self._clock,
         )
         if self._stopping:
             return SessionEnd(reason=EndReason.TERMINATED, detail="the gateway stops")

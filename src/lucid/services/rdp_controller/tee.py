@@ -1,9 +1,9 @@
 """From relayed bytes to durable frames: collects frames and hands them to the recorder in time."""
 
 import asyncio
-import itertools
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lucid.base.errors import LucidError
 from lucid.base.ids import SessionId
@@ -12,11 +12,40 @@ from lucid.model.frame import HEAD_BYTES, Direction, frame_head
 from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 
-PHASES = 2
-"""Moments within a flush interval, over which sessions are spread. One moment would take the least CPU, but 20
-sessions at once hold up the event loop for 2.5 milliseconds."""
+_BUFFER_BYTES = 128 * 1024
 
-_numbers = itertools.count()
+
+class FlushClock:
+    """Tells all tees of the process when to hand their frames on: at the same moments, so that the recorder makes
+    the frames of all sessions durable together, and with one timer. It runs while there is a tee."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._ticks: set[Callable[[float], None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextlib.contextmanager
+    def calling(self, tick: Callable[[float], None]) -> Iterator[None]:
+        """Call `tick` with the event loop's time at every moment, while in the context."""
+        self._ticks.add(tick)
+        if self._timer is None:
+            self._wait(asyncio.get_running_loop())
+        try:
+            yield
+        finally:
+            self._ticks.discard(tick)
+            if not self._ticks and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(self._interval_s, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._wait(loop)
+        now = loop.time()
+        for tick in tuple(self._ticks):
+            tick(now)
 
 
 class Tee:
@@ -31,30 +60,34 @@ class Tee:
         self,
         settings: RdpControllerSettings,
         *,
+        clock: FlushClock,
         recorder: Recorder,
         session: SessionId,
         full: Callable[[bool], None],
         failed: Callable[[str], None],
     ) -> None:
+        self._clock = clock
         self._recorder = recorder
         self._session = session
         self._full = full
         self._failed = failed
-        self._flush_s = settings.flush_ms / 1000
-        self._phase_s = self._flush_s * (next(_numbers) % PHASES) / PHASES
         self._flush_bytes = settings.flush_bytes
         self._buffer_bytes = settings.tee_buffer_bytes
         self._heartbeat_s = settings.heartbeat_s
         self._append_limit_s = settings.append_limit_s
         self._loop = asyncio.get_running_loop()
         self._began_ns = time.monotonic_ns()
-        self._parts: list[bytes] = []
+        # Copied at once, while it is in the processor's cache, into memory that is used again and again: keeping the
+        # pieces themselves would have every piece after them read into fresh memory.
+        self._frames = bytearray(_BUFFER_BYTES)
         self._collected = 0
         self._in_flight = 0
         self._is_full = False
         self._closing = False
-        self._due = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._due: asyncio.Future[None] | None = None
+        self._handed_on = self._loop.time()
+        self._is_late = False
 
     def start(self, width: int, height: int) -> None:
         """The first frame: what desktop was asked for."""
@@ -63,52 +96,64 @@ class Tee:
 
     def add(self, direction: Direction, data: bytes) -> None:
         """Record `data` as a frame of this moment."""
+        size = len(data)
         time_us = (time.monotonic_ns() - self._began_ns) // 1000
-        if not self._parts:
-            # Sessions flush at the same moments, so that the recorder makes their frames durable together.
-            past_s = (self._loop.time() - self._phase_s) % self._flush_s
-            self._wake_at(self._loop.time() - past_s + self._flush_s)
-        self._parts += (frame_head(time_us, direction, len(data)), data)
-        self._collected += HEAD_BYTES + len(data)
-        if self._collected >= self._flush_bytes:
-            self._due.set()
+        head_end = self._collected + HEAD_BYTES
+        end = head_end + size
+        if end > len(self._frames):
+            self._frames.extend(bytes(end))
+        self._frames[self._collected : head_end] = frame_head(time_us, direction, size)
+        self._frames[head_end:end] = data
+        self._collected = end
+        if end >= self._flush_bytes:
+            self._hand_on()
             self._check_full()
 
     async def run(self) -> None:
         """Hand frames on, one call at a time, until `finish` or a failure. While there are none, tell the recorder so:
         it ends a recording that it hears nothing of, and a session whose recording has ended must not go on."""
-        while not self._closing or self._parts:
-            if not self._parts:
-                self._wake_at(self._loop.time() + self._heartbeat_s)
-            await self._due.wait()
-            self._due.clear()
-            frames = self._take()
-            if (frames or not self._closing) and not await self._append(frames):
-                break
-        if self._timer is not None:
-            self._timer.cancel()
+        self._task = asyncio.current_task()
+        with self._clock.calling(self._tick):
+            while not self._closing or self._collected:
+                if not self._closing and self._collected < self._flush_bytes:
+                    self._due = self._loop.create_future()
+                    await self._due
+                frames = self._take()
+                if (frames or not self._closing) and not await self._append(frames):
+                    break
 
     def finish(self) -> None:
         """No frame follows: `run` returns when what is collected is durable."""
         self._closing = True
-        self._due.set()
+        self._hand_on()
 
-    def _wake_at(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._due.set)
+    def _tick(self, now: float) -> None:
+        if self._due is not None:
+            if self._collected or now - self._handed_on >= self._heartbeat_s:
+                self._hand_on()
+        elif now - self._handed_on >= self._append_limit_s and self._task is not None:
+            self._is_late = True
+            self._task.cancel()
+
+    def _hand_on(self) -> None:
+        if self._due is not None:
+            self._due.set_result(None)
+            self._due = None
+            self._handed_on = self._loop.time()
 
     def _take(self) -> bytes:
-        frames = b"".join(self._parts)
-        self._parts.clear()
+        with memoryview(self._frames) as collected:
+            frames = bytes(collected[: self._collected])
         self._in_flight, self._collected = self._collected, 0
         return frames
 
     async def _append(self, frames: bytes) -> bool:
+        self._handed_on = self._loop.time()
         try:
-            async with asyncio.timeout(self._append_limit_s):
-                await self._recorder.append(session=self._session, frames=frames)
-        except TimeoutError:
+            await self._recorder.append(session=self._session, frames=frames)
+        except asyncio.CancelledError:
+            if not self._is_late or self._task is None or self._task.uncancel():
+                raise
             self._failed(f"frames were not durable within {self._append_limit_s:g} s")
             return False
         except LucidError as error:

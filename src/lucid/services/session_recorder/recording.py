@@ -1,4 +1,4 @@
-"""One session's journal while it grows, and until it is released."""
+"""One session's recording: its segments while they grow, and until they are released."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from lucid.base.tasks import Tasks
 from lucid.model.frame import FrameSpan, scan_frames
 from lucid.model.session import EndReason, SessionEnd
 from lucid.ports.recording import ClosedSegment, RecordingStart, SegmentStatus
-from lucid.ports.stores import AppendFile, Folder
-from lucid.recording.journal import RecordKind, SegmentWriter
+from lucid.recording.journal import RecordKind, SegmentWriter, record_bytes
 from lucid.services.session_recorder.backlog import Backlog
+from lucid.services.session_recorder.commit import GroupCommit
+from lucid.services.session_recorder.files import Extent, JournalFiles, add_extent
 from lucid.services.session_recorder.settings import SessionRecorderSettings
-from lucid.services.session_recorder.state import segment_path
 
 INLINE_BYTES = 256 * 1024
-"""Frames up to this size are encrypted in the event loop (about 70 microseconds, less than waking a thread costs; a
+"""Frames up to this size are encrypted in the event loop (about 40 microseconds, less than waking a thread costs; a
 few milliseconds on a processor without AES instructions), larger ones in a thread."""
 
 MAX_APPEND_BYTES = 24 * 1024 * 1024
@@ -27,32 +27,57 @@ MAX_APPEND_BYTES = 24 * 1024 * 1024
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _OpenSegment:
     number: int
     writer: SegmentWriter
-    file: AppendFile
+    extents: list[Extent] = field(default_factory=list)
     frame_bytes: int = 0
-    size: int = 0
     timer: asyncio.Task[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A segment that does not grow any more. `size` counts against the backlog."""
+    """A segment that does not grow any more, and where its records are."""
 
     complete: bool
-    size: int
+    extents: list[Extent]
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """A record on its way to the disk (protocol commit.Record). A caller who is cancelled leaves it on its way."""
+
+    recording: "Recording"
+    segment: _OpenSegment
+    kind: RecordKind
+    data: bytes | memoryview
+    submitted: float
+    done: asyncio.Future[None]
+    last_us: int = 0
+    end: SessionEnd | None = None
+
+    def durable(self, extent: Extent) -> bool:
+        wanted = self.recording.written(self, extent)
+        if not self.done.done():
+            self.done.set_result(None)
+        return wanted
+
+    def failed(self, error: LucidError) -> None:
+        self.recording.not_written(self, error)
+        if not self.done.done():
+            self.done.set_exception(RecorderFailed(error.detail))
 
 
 @dataclass
 class Recording:
-    """A journal. With a data key it is live; without, it is one of an earlier run and has `end`.
+    """With a data key it is live; without, it is one of an earlier run and has `end`.
     `end` is set once; whoever sets it has ended the recording. `heard` is the event loop's time of the last append."""
 
     session: str
     start: RecordingStart
-    folder: Folder
+    files: JournalFiles
+    commit: GroupCommit
     settings: SessionRecorderSettings
     tasks: Tasks
     backlog: Backlog
@@ -62,102 +87,126 @@ class Recording:
     last_us: int = 0
 
     def __post_init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._segment: _OpenSegment | None = None
         self._next_number = 0
+        self._on_its_way: _Record | None = None
         self._call: asyncio.Future[None] | None = None
-        self.heard = asyncio.get_running_loop().time()
+        self.heard = self._loop.time()
 
     async def append(self, frames: bytes) -> None:
         """As the port says. A caller that is cancelled does not cancel the write: half a record would be left."""
-        self._call = asyncio.ensure_future(self._append(frames))
-        await asyncio.shield(self._call)
-
-    async def _append(self, frames: bytes) -> None:
+        self.heard = self._loop.time()
+        if len(frames) <= INLINE_BYTES:
+            await self._append(frames, scan_frames(frames))
+            return
         if len(frames) > MAX_APPEND_BYTES:
             raise InvalidInput(f"frames: {len(frames)} bytes, at most {MAX_APPEND_BYTES} at once", field="frames")
-        span = scan_frames(frames) if len(frames) <= INLINE_BYTES else await asyncio.to_thread(scan_frames, frames)
-        self.heard = asyncio.get_running_loop().time()
+        span = await asyncio.to_thread(scan_frames, frames)
+        self._call = asyncio.ensure_future(self._append(frames, span))
+        await asyncio.shield(self._call)
+
+    async def _append(self, frames: bytes, span: FrameSpan) -> None:
         if span.count == 0:
             self._check_running()
             return
-        if span.first_us < self.last_us:
-            raise InvalidInput("frames: time goes back", field="frames")
-        try:
-            async with asyncio.timeout(self.settings.durable_limit_s), self._lock:
-                await self._write_frames(frames, span)
-        except TimeoutError:
-            raise self._fail(f"not on disk within {self.settings.durable_limit_s:g} s") from None
-        except LucidError as error:
-            raise self._fail(error.detail) from error
-
-    async def _write_frames(self, frames: bytes, span: FrameSpan) -> None:
-        self._check_running()
-        self.backlog.check()
-        segment = self._segment or await self._open_segment()
-        if len(frames) <= INLINE_BYTES:
-            record = segment.writer.record(RecordKind.FRAMES, frames)
-        else:
-            record = await asyncio.to_thread(segment.writer.record, RecordKind.FRAMES, frames)
-        await self._write(segment, record)
-        if self.end is not None:
-            raise RecorderFailed(self.end.detail)
-        self.last_us = span.last_us
-        segment.frame_bytes += len(frames)
-        if segment.frame_bytes >= self.settings.segment_bytes:
-            await self._close_segment(segment, RecordKind.SEGMENT_END)
+        async with self._lock:
+            await self._settled()
+            self._check_running()
+            if span.first_us < self.last_us:
+                raise InvalidInput("frames: time goes back", field="frames")
+            try:
+                self.backlog.check()
+            except LucidError as error:
+                raise self._fail(error.detail) from error
+            segment = self._segment or self._open_segment()
+            if len(frames) <= INLINE_BYTES:
+                place = self.commit.place(record_bytes(len(frames)))
+                segment.writer.record_into(place, RecordKind.FRAMES, frames)
+            else:
+                place = memoryview(await asyncio.to_thread(segment.writer.record, RecordKind.FRAMES, frames))
+            segment.frame_bytes += len(frames)
+            await self._write(segment, RecordKind.FRAMES, place, last_us=span.last_us)
+            if segment.frame_bytes >= self.settings.segment_bytes:
+                await self._write_end(segment)
 
     def _check_running(self) -> None:
         if self.end is not None:
             raise RecorderFailed(f"the recording has ended: {self.end.reason}")
 
-    async def _open_segment(self) -> _OpenSegment:
+    def _open_segment(self) -> _OpenSegment:
         assert self.data_key is not None
         number, self._next_number = self._next_number, self._next_number + 1
-        writer = SegmentWriter(self.data_key, self.session, number)
-        segment = _OpenSegment(number, writer, await self.folder.open_append(segment_path(self.session, number)))
+        segment = self._segment = _OpenSegment(number, SegmentWriter(self.data_key, self.session, number))
         segment.timer = self.tasks.spawn(self._close_old(segment), name=f"segment-age {self.session}")
-        self._segment = segment
         return segment
 
-    async def _write(self, segment: _OpenSegment, record: bytes) -> None:
-        self.backlog.add(len(record))
-        segment.size += len(record)
-        await segment.file.append(record)
+    async def _settled(self) -> None:
+        """Wait for the record of a caller who was cancelled: one is on disk before the next one is made."""
+        while self._on_its_way is not None:
+            await self._changed.wait()
 
-    async def _close_segment(self, segment: _OpenSegment, kind: RecordKind, reason: str = "") -> None:
-        await self._write(segment, segment.writer.record(kind, reason.encode()))
-        if self._segment is segment:
-            self._retire(segment, complete=True)
+    def _write(
+        self,
+        segment: _OpenSegment,
+        kind: RecordKind,
+        data: bytes | memoryview,
+        *,
+        last_us: int = 0,
+        end: SessionEnd | None = None,
+    ) -> asyncio.Future[None]:
+        """Done when the record is on disk; raises RecorderFailed."""
+        done = self._loop.create_future()
+        record = _Record(self, segment, kind, data, self._loop.time(), done, last_us or self.last_us, end)
+        self._on_its_way = record
+        self.commit.submit(record)
+        return done
+
+    def _write_end(self, segment: _OpenSegment) -> asyncio.Future[None]:
+        return self._write(segment, RecordKind.SEGMENT_END, segment.writer.record(RecordKind.SEGMENT_END, b""))
+
+    def written(self, record: _Record, extent: Extent) -> bool:
+        """A record is on disk; False when the recording had ended before."""
+        self._settle(record)
+        if self.end is not None:
+            return False
+        add_extent(record.segment.extents, extent)
+        self.last_us = record.last_us
+        if record.kind is not RecordKind.FRAMES:
+            self._retire(record.segment, complete=True)
+        if record.end is not None:
+            self._set_end(record.end)
+        return True
+
+    def not_written(self, record: _Record, error: LucidError) -> None:
+        """A record did not reach the disk. Without its end, a recording is still what it was."""
+        self._settle(record)
+        if record.kind is not RecordKind.SESSION_END:
+            self._fail(error.detail)
+
+    def _settle(self, record: _Record) -> None:
+        self._on_its_way = None
+        if record.done.cancelled():
+            self._notify()
 
     async def _close_old(self, segment: _OpenSegment) -> None:
         """Close the segment when it has reached its age, also if nothing is appended any more."""
         await asyncio.sleep(self.settings.segment_s)
         segment.timer = None
-        try:
-            async with asyncio.timeout(self.settings.durable_limit_s), self._lock:
-                if self._segment is segment and self.end is None:
-                    await self._close_segment(segment, RecordKind.SEGMENT_END)
-        except TimeoutError:
-            self._fail(f"not on disk within {self.settings.durable_limit_s:g} s")
-        except LucidError as error:
-            self._fail(error.detail)
+        async with self._lock:
+            await self._settled()
+            if self._segment is segment and self.end is None:
+                with contextlib.suppress(RecorderFailed):  # which has ended the recording, and is logged
+                    await self._write_end(segment)
 
     def _retire(self, segment: _OpenSegment, *, complete: bool) -> None:
-        if segment.timer is not None and segment.timer is not asyncio.current_task():
+        if segment.timer is not None:
             segment.timer.cancel()
-        self.closed[segment.number] = Closed(complete, segment.size)
         self._segment = None
-        self.tasks.spawn(self._close_file(segment), name=f"close {self.session}")
+        self.closed[segment.number] = Closed(complete, segment.extents)
         self._notify()
-
-    async def _close_file(self, segment: _OpenSegment) -> None:
-        """Behind the caller's back: after a write that hangs, closing hangs too."""
-        try:
-            await segment.file.close()
-        except LucidError as error:
-            _log.warning("segment not closed", session=self.session, segment=segment.number, error=error.detail)
 
     def _fail(self, why: str) -> RecorderFailed:
         """End the recording as failed, unless it has ended already."""
@@ -179,17 +228,17 @@ class Recording:
         await asyncio.shield(self._call)
 
     async def _close(self, end: SessionEnd) -> None:
-        try:
-            async with asyncio.timeout(self.settings.durable_limit_s), self._lock:
-                if self.end is None:
-                    segment = self._segment or await self._open_segment()
-                    await self._close_segment(segment, RecordKind.SESSION_END, end.reason)
-        except TimeoutError:
-            _log.warning("end not written", session=self.session, error="the disk does not answer")
-        except LucidError as error:
-            _log.warning("end not written", session=self.session, error=error.detail)
-        if self.end is None:
-            self._set_end(end)
+        async with self._lock:
+            await self._settled()
+            if self.end is not None:
+                return
+            segment = self._segment or self._open_segment()
+            data = segment.writer.record(RecordKind.SESSION_END, end.reason.encode())
+            try:
+                await self._write(segment, RecordKind.SESSION_END, data, end=end)
+            except RecorderFailed as error:
+                _log.warning("end not written", session=self.session, error=error.detail)
+                self._set_end(end)
 
     def _notify(self) -> None:
         self._changed.set()
@@ -210,13 +259,10 @@ class Recording:
         """As the port says."""
         if number not in self.closed:
             raise NotFound(f"session {self.session} has no closed segment {number}")
-        return await self.folder.read(segment_path(self.session, number))
+        return await self.files.read(self.closed[number].extents)
 
     async def release_segment(self, number: int) -> None:
         """As the port says."""
-        segment = self.closed.get(number)
-        if segment is not None:
-            await self.folder.delete(segment_path(self.session, number))
-            # Taken out only now, so that a failure can be repeated.
-            if self.closed.pop(number, None) is not None:
-                self.backlog.remove(segment.size)
+        if (segment := self.closed.pop(number, None)) is not None:
+            self.files.drop(segment.extents)
+        await self.files.sweep()  # also what a call that failed has left

@@ -13,6 +13,8 @@ from lucid.model.session import EndReason, SessionEnd
 from lucid.ports.recording import RecordingStart, SegmentStatus
 from lucid.ports.stores import Folder
 from lucid.services.session_recorder.backlog import Backlog
+from lucid.services.session_recorder.commit import GroupCommit
+from lucid.services.session_recorder.files import JournalFiles
 from lucid.services.session_recorder.recording import Recording
 from lucid.services.session_recorder.recovery import find_journals
 from lucid.services.session_recorder.settings import SessionRecorderSettings
@@ -41,6 +43,8 @@ class SessionRecorder:
         self._clock = clock
         self._tasks = Tasks("session-recorder")
         self._backlog = Backlog(settings.journal_limit_bytes)
+        self._files = JournalFiles(folder, self._tasks, self._backlog, file_s=settings.segment_s)
+        self._commit = GroupCommit(self._files, self._tasks, limit_s=settings.durable_limit_s)
         self._recordings: dict[str, Recording] = {}
         self._state: RecorderState | None = None
         self._numbering = asyncio.Lock()
@@ -57,15 +61,13 @@ class SessionRecorder:
         await asyncio.to_thread(self._wrap, aead.new_key(), True)
         async with self._numbering:
             state = await self._reload()
-        found = await find_journals(
-            self._folder, self._settings.platform_identity, segment_bytes=self._settings.segment_bytes
-        )
+        found = await find_journals(self._folder, self._files, self._settings.platform_identity)
         for journal in found:
             if journal.head.start.recorder.sequence > state.sequence:
                 raise Corrupted(f"{STATE_PATH} is older than the journal of session {journal.head.session}")
             recording = self._recording(journal.head)
             recording.closed, recording.end, recording.last_us = journal.closed, journal.end, journal.last_us
-            self._backlog.add(sum(segment.size for segment in journal.closed.values()))
+        await self._files.sweep()
         self._tasks.spawn(self._end_silent(), name="silence")
         _log.info("recorder ready", recorder=state.recorder, sequence=state.sequence, found=len(found))
 
@@ -182,8 +184,9 @@ class SessionRecorder:
             raise NotFound(f"no recording of session {session}") from None
 
     def _recording(self, head: JournalHead) -> Recording:
-        recording = Recording(head.session, head.start, self._folder, self._settings, self._tasks, self._backlog)
-        self._recordings[head.session] = recording
+        recording = self._recordings[head.session] = Recording(
+            head.session, head.start, self._files, self._commit, self._settings, self._tasks, self._backlog
+        )
         return recording
 
     async def _known_state(self) -> RecorderState:

@@ -21,7 +21,7 @@ from lucid.ports.stores import Folder
 STATE_PATH = "recorder.json"
 JOURNALS = "journal"
 HEAD_NAME = "session.json"
-SEGMENT_SUFFIX = ".seg"
+LOG_SUFFIX = ".log"
 
 V = TypeVar("V", bound=Value)
 
@@ -50,9 +50,14 @@ def journal_path(session: str, name: str = "") -> str:
     return f"{JOURNALS}/{session}/{name}" if name else f"{JOURNALS}/{session}"
 
 
-def segment_path(session: str, number: int) -> str:
-    """Path of a segment's file."""
-    return journal_path(session, f"{number:08d}{SEGMENT_SUFFIX}")
+def log_path(number: int) -> str:
+    """Path of a file of records."""
+    return f"{JOURNALS}/{number:08d}{LOG_SUFFIX}"
+
+
+def log_number(path: str) -> int:
+    """The number in a file's path."""
+    return int(path.removeprefix(f"{JOURNALS}/").removesuffix(LOG_SUFFIX))
 
 
 async def load_state(folder: Folder, name: str) -> RecorderState:
