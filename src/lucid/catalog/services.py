@@ -10,16 +10,22 @@ from lucid.catalog.keys import (
     PLATFORM_IDENTITY,
 )
 from lucid.catalog.types import Private, Public, Resources, Service
-from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
+from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Door, Gateway, Hosts, Tickets, Tokens
+from lucid.ports.api import ApiCatalog
 from lucid.ports.desktops import Desktops, Prober, XrdpHost
+from lucid.ports.http import Listener, Upstream
+from lucid.ports.identity import Signer
+from lucid.ports.keeping import Keeping
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.machine import DesktopMachine
 from lucid.ports.monitor import Monitor
 from lucid.ports.nodes import Nodes
 from lucid.ports.recording import Pipeline, Processor, Recorder, Storage
 from lucid.ports.registry import Registry
+from lucid.ports.search import Search, SearchIndex
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
 from lucid.ports.web import Web
+from lucid.services.api_gateway.settings import ApiGatewaySettings
 from lucid.services.block_manager.settings import BlockManagerSettings
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
 from lucid.services.data_chain.settings import DataChainSettings
@@ -31,6 +37,7 @@ from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
 from lucid.services.service_mesh.settings import ServiceMeshSettings
 from lucid.services.session_anchoring.settings import SessionAnchoringSettings
+from lucid.services.session_api.settings import SessionApiSettings
 from lucid.services.session_pipeline.settings import SessionPipelineSettings
 from lucid.services.session_processor.settings import SessionProcessorSettings
 from lucid.services.session_recorder.settings import SessionRecorderSettings
@@ -74,6 +81,20 @@ SERVICES = (
         keys={"mesh_token": Private(MESH_TOKEN)},
         public_routes=True,
         volumes=(),
+    ),
+    Service(
+        name="api-gateway",
+        summary="the one public HTTP door",
+        phase=2,
+        port=8081,
+        embedded_port=12081,
+        entry="lucid.services.api_gateway.app:create",
+        settings=ApiGatewaySettings,
+        needs=(Tokens, Registry, Bus, Signer, Folder, ApiCatalog, Listener, Upstream),
+        provides=(Door,),
+        listens={"public_port": 8080},
+        embedded={"public_port": 12080},
+        resources=Resources(memory_mib=192, cpus=1.0),
     ),
     Service(
         name="block-manager",
@@ -221,6 +242,35 @@ SERVICES = (
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13389},
         resources=Resources(memory_mib=256, cpus=2.0),
+    ),
+    Service(
+        name="session-api",
+        summary="the public API of sessions and search: connecting, proofs, shares, holds, deletion",
+        phase=3,
+        port=8087,
+        embedded_port=13087,
+        entry="lucid.services.session_api.app:create",
+        settings=SessionApiSettings,
+        needs=(
+            Pipeline,
+            Anchoring,
+            DataChain,
+            Storage,
+            LogWriter,
+            Tickets,
+            Approvals,
+            Accounts,
+            Audit,
+            Hosts,
+            Gateway,
+            SearchIndex,
+            Bus,
+            Documents,
+        ),
+        provides=(Keeping, Search),
+        api=("/api/v1/sessions", "/api/v1/search"),
+        keys={"owner_identity": Private(OWNER_IDENTITY, optional=True)},
+        resources=Resources(memory_mib=256, cpus=1.0),
     ),
     Service(
         name="rdp-monitor",
