@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lucid.access.clients import freerdp_line, rdp_file
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
-from lucid.access.clients import freerdp_line, rdp_file
 from lucid.cli.connect import policy_of
 from lucid.cli.console import say
 from lucid.model.host import Ticket

@@ -22,9 +22,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Private:
-    """A settings field that takes the secret half of a key."""
+    """A settings field that takes the secret half of a key. `optional`: it stays empty when that half was taken
+    away."""
 
     key: Key
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class Keyring:
             raise NotFound(f"{self._folder / key.name} is needed and was taken away; it {key.about}")
         return secret
 
+    def has_private(self, key: Key) -> bool:
+        """Whether the private half is there."""
+        return self._keys[key.name].secret is not None
+
     def public(self, key: Key) -> str:
         """An age recipient, or the log's verifier key. Raises LookupError for other kinds."""
         if (public := self._keys[key.name].public) is None:

@@ -61,6 +61,8 @@ def load_settings(service: Service, keyring: Keyring, overrides: Mapping[str, An
     values = dict(overrides)
     for name, source in service.keys.items():
         if name not in values and not service.settings.is_set(name):
+            if isinstance(source, Private) and source.optional and not keyring.has_private(source.key):
+                continue
             value = keyring.private(source.key) if isinstance(source, Private) else keyring.public(source.key)
             many = get_origin(service.settings.model_fields[name].annotation) is tuple
             values[name] = (value,) if many else value
