@@ -10,8 +10,11 @@ from lucid.catalog.keys import (
     PLATFORM_IDENTITY,
 )
 from lucid.catalog.types import Private, Public, Resources, Service
-from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Gateway, Hosts, Tickets, Tokens
+from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Door, Gateway, Hosts, Tickets, Tokens
+from lucid.ports.api import ApiCatalog
 from lucid.ports.desktops import Desktops, Prober, XrdpHost
+from lucid.ports.http import Listener, Upstream
+from lucid.ports.identity import Signer
 from lucid.ports.keeping import Keeping
 from lucid.ports.log import Anchoring, DataChain, LogStore, LogWriter
 from lucid.ports.machine import DesktopMachine
@@ -22,6 +25,7 @@ from lucid.ports.registry import Registry
 from lucid.ports.search import Search, SearchIndex
 from lucid.ports.stores import Blobs, Bus, Documents, Folder
 from lucid.ports.web import Web
+from lucid.services.api_gateway.settings import ApiGatewaySettings
 from lucid.services.block_manager.settings import BlockManagerSettings
 from lucid.services.blockchain_engine.settings import BlockchainEngineSettings
 from lucid.services.data_chain.settings import DataChainSettings
@@ -77,6 +81,20 @@ SERVICES = (
         keys={"mesh_token": Private(MESH_TOKEN)},
         public_routes=True,
         volumes=(),
+    ),
+    Service(
+        name="api-gateway",
+        summary="the one public HTTP door",
+        phase=2,
+        port=8081,
+        embedded_port=12081,
+        entry="lucid.services.api_gateway.app:create",
+        settings=ApiGatewaySettings,
+        needs=(Tokens, Registry, Bus, Signer, Folder, ApiCatalog, Listener, Upstream),
+        provides=(Door,),
+        listens={"public_port": 8080},
+        embedded={"public_port": 12080},
+        resources=Resources(memory_mib=192, cpus=1.0),
     ),
     Service(
         name="block-manager",
