@@ -112,7 +112,6 @@ class RdpClient:
                 await self._secure(fingerprint)
             if self._handshake.state is ClientState.CLOSED:
                 raise EOFError(f"the server disconnected (error {self._handshake.error_info:#x})")
-        self._reached("login")
 
     async def _secure(self, fingerprint: str) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -134,7 +133,10 @@ class RdpClient:
         self.bytes_received += len(data)
         if self._handshake.active and not self._draw and self._on_update is None:
             return
+        connecting = not self._handshake.active
         self._writer.write(self._handshake.receive(data))
+        if connecting and self._handshake.active:
+            self._reached("login")
         for update in self._handshake.take_updates():
             if self._on_update is not None:
                 self._on_update(update)
