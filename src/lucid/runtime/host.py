@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -10,8 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from lucid.base.errors import InvalidInput
 from lucid.catalog.types import Service
+from lucid.drivers.http.sockets import listen
 from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.metrics import measure, metrics_page
@@ -75,7 +74,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         )
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port, advice=" (LUCID_HTTP_PORT=0: any free port)")
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -97,20 +96,3 @@ class HttpServer(uvicorn.Server):
         if self._task is not None:
             await self._task
         self._socket.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it a small answer takes 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise InvalidInput(
-            f"cannot listen on {host}:{port}: {error.strerror} (LUCID_HTTP_PORT=0: any free port)"
-        ) from None
-    listener.listen(512)
-    listener.setblocking(False)
-    return listener

@@ -13,10 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lucid.base.errors import InvalidInput, Unavailable
+from lucid.base.errors import Unavailable
+from lucid.drivers.http.sockets import BACKLOG, listen
 from lucid.ports.http import Listening, ListenLimits
-
-_BACKLOG = 512
 
 
 class UvicornListener:
@@ -25,7 +24,7 @@ class UvicornListener:
     async def open(
         self, app: ASGIApp, *, host: str, port: int, tls: ssl.SSLContext | None, limits: ListenLimits
     ) -> Listening:
-        door = _Door(app, _listen(host, port), tls, limits)
+        door = _Door(app, listen(host, port), tls, limits)
         await door.start()
         return door
 
@@ -43,7 +42,7 @@ class _Door(uvicorn.Server):
             ws_per_message_deflate=False,  # a small message may unpack to a large one, for each of many clients
             timeout_keep_alive=max(1, int(limits.idle_s)),
             timeout_graceful_shutdown=1,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
             log_config=None,
             access_log=False,
@@ -147,18 +146,3 @@ class _Connection(HttpToolsProtocol):
         self._refusal = HTTPStatus.REQUEST_TIMEOUT
         if not self.transport.is_closing():
             self.send_400_response("")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise InvalidInput(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return listener
