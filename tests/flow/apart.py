@@ -47,8 +47,9 @@ class Services:
         self._log = folder / "log"
         ports = free_ports(len(SERVICES))
         self.urls = {service.name: f"http://127.0.0.1:{p}" for service, p in zip(SERVICES, ports, strict=True)}
-        named = {f"LUCID_URL_{name.upper().replace('-', '_')}": url for name, url in self.urls.items()}
-        self._environment = {**os.environ, **named, "LUCID_DATA_DIR": str(self.data.root), **environment}
+        # Each is told where the registry is, and finds all others through it.
+        registry = {"LUCID_CONSUL_URL": self.urls["service-mesh"]}
+        self._environment = {**os.environ, **registry, "LUCID_DATA_DIR": str(self.data.root), **environment}
         self._processes: dict[str, Process] = {}
 
     async def start(self, *names: str) -> None:
@@ -105,6 +106,8 @@ async def all_services(folder: Path, **environment: str) -> AsyncIterator[Servic
         folder,
         LUCID_REDIS_URL_FILE=str(redis_url),
         LUCID_RDP_CONTROLLER_RDP_PORT="0",
+        LUCID_RDP_XRDP_RDP_PORT="0",
+        LUCID_API_GATEWAY_PUBLIC_PORT="0",
         LUCID_BLOCKCHAIN_ENGINE_SLOT_MS="50",
         **environment,
     )
