@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lucid.base.clock import SystemClock
+from lucid.base.logging import configure_logging
 from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.drivers.disk.folder import DiskFolder
@@ -37,6 +38,8 @@ async def main(folder: Path, session: str, identity: Secret) -> None:
 
 
 if __name__ == "__main__":
+    # To standard error: on standard output, a line of the parent could come into one that is logged.
+    configure_logging(json=False, level="CRITICAL")
     for line in sys.stdin:
         folder, session, identity = line.split()
         if (child := os.fork()) == 0:
