@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lucid.access import api_tokens
 from lucid.access.api_tokens import PREFIX, is_well_formed, new_secret
+from lucid.access.audit import AuditFilter
 from lucid.base.errors import Unauthenticated
 from lucid.base.secret import Secret
 from lucid.model.permission import ROLES, Permission
