@@ -22,6 +22,7 @@ def verify_files(
     bundle: Path | None = None,
     recording: Path | None = None,
     identity: Path | None = None,
+    shares: Path | None = None,
     log: Path | None = None,
     checkpoint: Path | None = None,
     now: str | None = None,
@@ -34,6 +35,7 @@ def verify_files(
         key=key,
         recording=recording,
         identity=identity,
+        shares=shares,
         log=log,
         checkpoint=checkpoint,
         now=now,
@@ -58,6 +60,9 @@ def verify(
     ] = None,
     recording: Annotated[Path | None, typer.Option("--recording", help="Folder of the chunk files.")] = None,
     identity: Annotated[Path | None, typer.Option("--identity", help="age identity that opens the recording.")] = None,
+    shares: Annotated[
+        Path | None, typer.Option("--shares", help="Keys of recipients that were added later: shares.json.")
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Folder with a copy of the whole log.")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Checkpoint of the log that you kept from before.")
@@ -77,6 +82,7 @@ def verify(
         key=key,
         recording=recording,
         identity=identity,
+        shares=shares,
         log=log,
         checkpoint=checkpoint,
         now=now,

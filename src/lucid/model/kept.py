@@ -50,3 +50,16 @@ class Shares(CanonicalValue):
     format: Literal["lucid-shares/1"] = "lucid-shares/1"
     session: SessionId
     keys: tuple[WrappedKey, ...]
+
+
+def shares_of(kept: Kept) -> Shares | None:
+    """The file of a recording's shares; None when it has none."""
+    if not kept.shares:
+        return None
+    keys = tuple(WrappedKey(recipient=share.recipient, wrapped=share.wrapped) for share in kept.shares)
+    return Shares(session=kept.session, keys=keys)
+
+
+def gone(deletion: Deletion) -> str:
+    """What is said to somebody who asks for a deleted recording."""
+    return f"the recording was deleted on {deletion.time}; the log still proves that it existed"

@@ -1,18 +1,21 @@
 """Reading a recording back: the data key, and the frames of a sealed chunk."""
 
+from collections.abc import Sequence
+
 import zstandard
 
 from lucid.base.errors import Corrupted, Forbidden
 from lucid.base.secret import Secret
 from lucid.crypto import aead, age
 from lucid.model.chunk import HEADER_BYTES, ChunkHeader
-from lucid.model.manifest import Manifest
+from lucid.model.manifest import Manifest, WrappedKey
 
 
-def data_key_of(manifest: Manifest, identity: Secret) -> bytes:
-    """The key that opens the recording's chunks. Raises Forbidden when it is wrapped for other identities."""
+def data_key_of(manifest: Manifest, identity: Secret, shares: Sequence[WrappedKey] = ()) -> bytes:
+    """The key that opens the recording's chunks, out of the manifest or of shares. Raises Forbidden when it is wrapped
+    for other identities."""
     recipient = age.recipient_of(identity)
-    for wrapped in manifest.keys:
+    for wrapped in (*manifest.keys, *shares):
         if wrapped.recipient == recipient:
             return age.unwrap(wrapped.wrapped, identity)
     raise Forbidden(f"the recording is not encrypted for {recipient}")

@@ -1,4 +1,4 @@
-"""A recording as files that can be verified anywhere: bundle.json, chunks/, log.key."""
+"""A recording as files that can be verified anywhere: bundle.json, chunks/, log.key, perhaps shares.json."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from lucid.base.errors import NotFound
 from lucid.model.bundle import Bundle
+from lucid.model.kept import gone, shares_of
+from lucid.ports.keeping import Keeping
 from lucid.ports.log import Anchoring, LogWriter
 from lucid.ports.recording import Storage
 
@@ -15,6 +18,7 @@ P = TypeVar("P")
 BUNDLE_FILE = "bundle.json"
 CHUNKS_FOLDER = "chunks"
 KEY_FILE = "log.key"
+SHARES_FILE = "shares.json"
 PARALLEL_CHUNKS = 4
 
 
@@ -32,11 +36,12 @@ class Export:
     bundle: Path
     chunks: Path
     key: Path
+    shares: Path
 
 
 def export_paths(folder: Path) -> Export:
     """Where the files of an export stand."""
-    return Export(folder, folder / BUNDLE_FILE, folder / CHUNKS_FOLDER, folder / KEY_FILE)
+    return Export(folder, folder / BUNDLE_FILE, folder / CHUNKS_FOLDER, folder / KEY_FILE, folder / SHARES_FILE)
 
 
 async def export_session(
@@ -47,13 +52,17 @@ async def export_session(
     wait_s: float = 30.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Export:
-    """Write the session's bundle, its chunks and the log's key into `folder`, which is created.
+    """Write the session's bundle, its chunks, the log's key and the keys of further recipients into `folder`, which is
+    created.
 
     The bundle is written last, so a folder that has one is complete. The export itself becomes an entry of
     the log. Raises NotFound, Corrupted for a damaged chunk, and Unavailable while the session is not proven
     within `wait_s`.
     """
     anchoring, storage = platform.port(Anchoring), platform.port(Storage)
+    kept = await platform.port(Keeping).kept(session=session)
+    if kept.deletion is not None:
+        raise NotFound(gone(kept.deletion))
     data = await anchoring.bundle(session=session, wait_s=wait_s)
     bundle = Bundle.from_bytes(data)
     paths = export_paths(folder)
@@ -77,6 +86,8 @@ async def export_session(
         raise failed.exceptions[0] from None  # the first failure is why the others ended, if any did
     status = await platform.port(LogWriter).status()
     await asyncio.to_thread(paths.key.write_text, status.key + "\n")
+    if (shares := shares_of(kept)) is not None:
+        await asyncio.to_thread(paths.shares.write_bytes, shares.to_bytes())
     await asyncio.to_thread(paths.bundle.write_bytes, data)
     await anchoring.act(type="recording.exported", subject={"actor": "command-line"}, session=session)
     return paths

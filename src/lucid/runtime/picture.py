@@ -11,6 +11,7 @@ from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.model.bundle import Bundle
 from lucid.model.frame import Direction, Frame, decode_frames
+from lucid.model.kept import Shares
 from lucid.recording.reading import data_key_of, open_chunk
 from lucid.runtime.export import Export
 from lucid.wire.rdp.screen import Screen
@@ -20,7 +21,8 @@ from lucid.wire.rdp.updates import UpdateReader
 def recorded_frames(export: Export, identity: Secret) -> Iterator[Frame]:
     """The frames of an exported session, chunk by chunk. Raises Forbidden, Corrupted, InvalidInput."""
     bundle = Bundle.from_bytes(export.bundle.read_bytes())
-    data_key = data_key_of(bundle.manifest, identity)
+    shares = Shares.from_bytes(export.shares.read_bytes()).keys if export.shares.exists() else ()
+    data_key = data_key_of(bundle.manifest, identity, shares)
     for chunk in bundle.chunks:
         yield from decode_frames(open_chunk(data_key, (export.chunks / chunk.digest).read_bytes()))
 

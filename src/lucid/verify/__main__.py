@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", required=True, help="the log's verifier key, or a file that holds it")
     parser.add_argument("--recording", type=Path, metavar="DIR", help="folder of the chunk files")
     parser.add_argument("--identity", type=Path, metavar="FILE", help="age identity that opens the recording")
+    parser.add_argument("--shares", type=Path, metavar="FILE", help="keys of recipients that were added later")
     parser.add_argument("--log", type=Path, metavar="DIR", help="copy of the whole log")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint of the log kept from before")
     parser.add_argument("--now", metavar="TIME", help="warn of what was due in the log before this UTC time")

@@ -9,6 +9,7 @@ from lucid.base.secret import Secret
 from lucid.crypto.note import VerifierKey, open_note, split_note
 from lucid.crypto.proof import TlogProof
 from lucid.model.bundle import Bundle
+from lucid.model.manifest import WrappedKey
 from lucid.model.tlog import Block, Checkpoint
 from lucid.verify.report import StepFailed
 from lucid.verify.sequence import SequenceRules
@@ -58,6 +59,7 @@ class BundleCase(LogCase):
     bundle: Bundle
     recording: ChunkSource | None = None
     identity: Secret | None = None
+    shares: tuple[WrappedKey, ...] = ()
 
     opening_proof: TlogProof = field(init=False)
     closing_proof: TlogProof = field(init=False)

@@ -14,6 +14,7 @@ from lucid.verify.sources import (
     read_identity,
     read_key,
     read_now,
+    read_shares,
 )
 from lucid.verify.verifier import verify_bundle, verify_log
 
@@ -27,6 +28,7 @@ class Paths:
     bundle: Path | None = None
     recording: Path | None = None
     identity: Path | None = None
+    shares: Path | None = None
     log: Path | None = None
     checkpoint: Path | None = None
     now: str | None = None
@@ -42,14 +44,15 @@ def verify_paths(paths: Paths, progress: Progress | None = None) -> Report:
     if paths.bundle is None:
         if log is None:
             raise InvalidInput("nothing to verify: give a bundle, or a log with --log")
-        if paths.recording or paths.identity:
-            raise InvalidInput("--recording and --identity belong to a bundle, and none is given")
+        if paths.recording or paths.identity or paths.shares:
+            raise InvalidInput("--recording, --identity and --shares belong to a bundle, and none is given")
         return verify_log(log, key, checkpoint, now=now, strict=paths.strict, progress=progress)
     return verify_bundle(
         read_bundle(paths.bundle),
         key,
         recording=FolderChunks(paths.recording) if paths.recording else None,
         identity=read_identity(paths.identity) if paths.identity else None,
+        shares=read_shares(paths.shares) if paths.shares else None,
         log=log,
         checkpoint=checkpoint,
         now=now,

@@ -147,14 +147,15 @@ def _with_headers(case: BundleCase) -> Iterator[tuple[ChunkRecord, ChunkHeader]]
 
 def _data_key(case: BundleCase) -> bytes:
     assert case.identity is not None, "the step is skipped without"
-    for wrapped in case.bundle.manifest.keys:
+    keys = (*case.bundle.manifest.keys, *case.shares)
+    for wrapped in keys:
         try:
             key = age.unwrap(wrapped.wrapped, case.identity)
         except Corrupted:
             continue
         if len(key) == aead.KEY_BYTES:
             return key
-    recipients = ", ".join(wrapped.recipient for wrapped in case.bundle.manifest.keys) or "nobody"
+    recipients = ", ".join(wrapped.recipient for wrapped in keys) or "nobody"
     raise StepFailed(f"no wrapped key opens with this identity and has 32 bytes; it is wrapped for {recipients}")
 
 

@@ -20,6 +20,7 @@ from lucid.crypto.note import VerifierKey
 _LONGEST_PATH = 1_000
 MAX_TEXT_BYTES = 1_000_000
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+MAX_SHARES_BYTES = 16 * 1024 * 1024
 
 
 class ChunkSource(Protocol):
@@ -155,6 +156,16 @@ def _hint(folder: Path) -> str:
         return ""
     recording = f" --recording {shlex.quote(str(chunks))}" if chunks.is_dir() else ""
     return f", but a folder with one: lucid verify {shlex.quote(str(bundle))}{recording} --key KEY"
+
+
+def read_shares(path: Path) -> bytes:
+    """The bytes of a file of shares."""
+    data = _read(path, MAX_SHARES_BYTES + 1)
+    if data is None:
+        raise InvalidInput(f"shares: there is no file {path}")
+    if len(data) > MAX_SHARES_BYTES:
+        raise InvalidInput(f"shares: {path} is over {MAX_SHARES_BYTES} bytes")
+    return data
 
 
 def read_key(text: str) -> VerifierKey:

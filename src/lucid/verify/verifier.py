@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.crypto.note import VerifierKey
 from lucid.model.bundle import Bundle
+from lucid.model.kept import Shares
 from lucid.verify import anchoring, log, recording
 from lucid.verify.case import BundleCase, LogCase, Progress, read_checkpoint, silent
 from lucid.verify.report import Outcome, Report, SessionSummary, StepFailed, StepResult
@@ -60,6 +62,7 @@ def verify_bundle(
     *,
     recording: ChunkSource | None = None,
     identity: Secret | None = None,
+    shares: bytes | None = None,
     log: LogSource | None = None,
     checkpoint: str | None = None,
     now: str | None = None,
@@ -67,11 +70,15 @@ def verify_bundle(
     progress: Progress | None = None,
 ) -> Report:
     """Verify one session. `checkpoint` is a signed note that somebody kept; with `recording`, `identity`, `log`
-    and `checkpoint` more steps run. `now`: a time to judge the log by; `strict`: a step that warns fails.
-    Raises InvalidInput for what is no bundle, identity or checkpoint at all."""
+    and `checkpoint` more steps run. `shares` are keys of recipients that were added later. `now`: a time to judge the
+    log by; `strict`: a step that warns fails. Raises InvalidInput for what is no bundle, identity, checkpoint or file
+    of shares at all, and for shares of another session."""
     bundle = Bundle.from_bytes(bundle_bytes)
     if identity is not None:
         age.recipient_of(identity)
+    shared = Shares.from_bytes(shares) if shares is not None else None
+    if shared is not None and shared.session != bundle.manifest.session:
+        raise InvalidInput(f"shares: they are of session {shared.session}")
     if checkpoint is not None:
         read_checkpoint(checkpoint)
     case = BundleCase(
@@ -79,6 +86,7 @@ def verify_bundle(
         bundle=bundle,
         recording=recording,
         identity=identity,
+        shares=shared.keys if shared is not None else (),
         log=log,
         checkpoint=checkpoint,
         now=now,

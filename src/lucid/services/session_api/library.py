@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from lucid.base.errors import Conflict, NotFound
 from lucid.base.ids import SessionId
 from lucid.model.bundle import Bundle
-from lucid.model.kept import Kept, Shares
-from lucid.model.manifest import WrappedKey
+from lucid.model.kept import Kept, gone, shares_of
 from lucid.model.permission import Permission
 from lucid.model.principal import Principal
 from lucid.model.session import Session, SessionState
@@ -80,11 +79,8 @@ class Library:
 
     async def shares(self, session: SessionId) -> bytes | None:
         """The file with the keys of further recipients; None when there are none."""
-        kept = await self._memory.get(session)
-        if not kept.shares:
-            return None
-        keys = tuple(WrappedKey(recipient=share.recipient, wrapped=share.wrapped) for share in kept.shares)
-        return Shares(session=session, keys=keys).to_bytes()
+        shares = shares_of(await self._memory.get(session))
+        return None if shares is None else shares.to_bytes()
 
     async def archive(self, session: SessionId, principal: Principal) -> AsyncIterator[bytes]:
         """A tar file of what `lucid session export` writes, chunk by chunk. All that may be refused is refused before
@@ -111,7 +107,7 @@ class Library:
     async def _check_there(self, session: SessionId) -> None:
         kept = await self._memory.get(session)
         if kept.deletion is not None:
-            raise NotFound(f"the recording was deleted on {kept.deletion.time}; the log has the proof that it existed")
+            raise NotFound(gone(kept.deletion))
 
 
 def _tar_member(name: str, data: bytes) -> bytes:
