@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lucid.base.clock import SystemClock
+from lucid.base.clock import SystemClock, shift_time
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, Unavailable
 from lucid.crypto.merkle import leaf_hash, root, verify_inclusion
 from lucid.crypto.note import open_note
@@ -199,7 +199,7 @@ async def test_the_entries_say_what_the_format_asks_for(platform: Platform) -> N
 
 
 async def test_a_closing_is_not_before_the_end_of_the_session(platform: Platform) -> None:
-    late = "2126-01-01T00:00:00.000000Z"  # the clock stepped back meanwhile
+    late = shift_time(SystemClock().now(), 3600)  # the clock stepped back meanwhile
     await platform.anchoring.opened(statement=statement())
     index = await platform.anchoring.closed(manifest=manifest(closed=late), chunks=chunks())
     await platform.engine.included(index=index, wait_s=5)
@@ -227,6 +227,29 @@ async def test_a_crash_before_the_index_is_remembered_repeats_the_entry_to_the_l
     entries = [await platform.manager.entry(index=n) for n in range(again + 1)]
     assert entries[1] == entries[again]
     Bundle.from_bytes(await platform.anchoring.bundle(session=SESSION, wait_s=5))
+
+
+async def test_documents_older_than_the_log_close_no_session_twice(platform: Platform) -> None:
+    """The documents alone were restored from a copy made between opening and closing."""
+    anchoring, documents = platform.anchoring, platform.documents
+    for number in range(300):  # so that opening and closing are in different bundles
+        await anchoring.act(type="host.added", subject={"host": f"h{number}"})
+        if number == 100:
+            await anchoring.opened(statement=statement())
+            copy = dict(documents.found)
+    index = await anchoring.closed(manifest=manifest(), chunks=chunks())
+    await anchoring.act(type="host.added", subject={"host": "x"})
+    await platform.engine.included(index=index + 1, wait_s=5)
+    before = await platform.entries()
+
+    documents.found = dict(copy)
+    with pytest.raises(Conflict, match=f"entry {index}\\) with another manifest"):
+        await anchoring.closed(manifest=manifest(user="eve"), chunks=chunks())
+    assert await anchoring.closed(manifest=manifest(), chunks=chunks()) == index
+    assert await anchoring.closed(manifest=manifest(), chunks=chunks()) == index
+    assert await platform.entries() == before
+    bundle = Bundle.from_bytes(await anchoring.bundle(session=SESSION, wait_s=5))
+    assert check_proof(bundle.closed)[0] == index
 
 
 async def test_a_closing_anchors_an_opening_that_was_cut_off(platform: Platform) -> None:

@@ -102,7 +102,7 @@ class BlockchainEngine:
         if time > now and (ahead := parse_time(time) - parse_time(now)).total_seconds() > self._settings.ahead_s:
             raise InvalidInput(
                 f"time: {ahead.total_seconds():.0f} s later than the log's clock ({now}), "
-                f"at most {self._settings.ahead_s} s are allowed",
+                f"at most {self._settings.ahead_s} s are allowed (LUCID_BLOCKCHAIN_ENGINE_AHEAD_S)",
                 field="time",
             )
 

@@ -1,7 +1,5 @@
 """What session-anchoring remembers of a session's entries, so that a repeated call sends the same bytes."""
 
-from collections.abc import Callable
-
 from lucid.base.errors import Conflict, NotFound
 from lucid.base.ids import SessionId
 from lucid.base.value import Value
@@ -35,12 +33,15 @@ class Memory:
         """Raises NotFound."""
         return Anchored.model_validate((await self._documents.get(collection, session)).body)
 
-    async def settle(self, collection: str, session: SessionId, make: Callable[[], Anchored]) -> Anchored:
-        """The remembered entry, or the one that `make` gives, remembered now. The first of several wins."""
+    async def has(self, collection: str, session: SessionId) -> bool:
         try:
-            return await self.get(collection, session)
+            await self.get(collection, session)
         except NotFound:
-            made = make()
+            return False
+        return True
+
+    async def settle(self, collection: str, session: SessionId, made: Anchored) -> Anchored:
+        """The remembered entry, or else `made`, remembered now. The first of several wins."""
         try:
             await self._documents.insert(collection, session, made.model_dump(mode="json"))
         except Conflict:

@@ -16,6 +16,7 @@ from lucid.model.tlog import Checkpoint
 from lucid.ports.log import DataChain, LogStore, LogWriter
 from lucid.ports.stores import Documents
 from lucid.services.session_anchoring.chunk_list import check_chunks, decode_chunks, encode_chunks
+from lucid.services.session_anchoring.logged import closing_in_log
 from lucid.services.session_anchoring.memory import CLOSINGS, OPENINGS, Anchored, Memory
 
 ACTOR = "session-anchoring"
@@ -46,27 +47,41 @@ class SessionAnchoring:
     async def opened(self, *, statement: OpeningStatement) -> int:
         await self._bodies.put(body=statement.to_bytes())
         entry = opening_entry(statement, actor=self._actor)
-        anchored = await self._memory.settle(
-            OPENINGS, statement.session, lambda: Anchored(entry=entry.to_bytes().decode())
-        )
+        anchored = await self._memory.settle(OPENINGS, statement.session, Anchored(entry=entry.to_bytes().decode()))
         if anchored.parsed().body != entry.body:
             raise Conflict(f"session {statement.session} was opened with another statement")
         return await self._send(OPENINGS, statement.session, anchored)
 
     async def closed(self, *, manifest: Manifest, chunks: list[ChunkRecord]) -> int:
         await asyncio.to_thread(check_chunks, manifest, chunks)
-        await self._check_opened(manifest)
+        opened = await self._check_opened(manifest)
         await self._bodies.put(body=manifest.to_bytes())
         listed = await self._bodies.put(body=await asyncio.to_thread(encode_chunks, chunks))
         entry = closing_entry(manifest, now=self._clock.now(), actor=self._actor)
-        anchored = await self._memory.settle(
-            CLOSINGS, manifest.session, lambda: Anchored(entry=entry.to_bytes().decode(), chunks=listed)
-        )
+        anchored = Anchored(entry=entry.to_bytes().decode(), chunks=listed)
+        if not await self._memory.has(CLOSINGS, manifest.session):
+            anchored = await self._closed_before(manifest, anchored, opened)
+        anchored = await self._memory.settle(CLOSINGS, manifest.session, anchored)
         if (anchored.parsed().body, anchored.chunks) != (entry.body, listed):
             raise Conflict(f"session {manifest.session} was closed with another manifest or chunk list")
         return await self._send(CLOSINGS, manifest.session, anchored)
 
-    async def _check_opened(self, manifest: Manifest) -> None:
+    async def _closed_before(self, manifest: Manifest, made: Anchored, opened: int) -> Anchored:
+        """`made`, or the closing that the log has already: the documents may be older than the log, because they were
+        restored from a copy, and a second closing would contradict the first for ever."""
+        found = await closing_in_log(self._store, manifest.session, opened=opened)
+        if found is None:
+            return made
+        index, entry = found
+        if entry.body != made.parsed().body:
+            raise Conflict(
+                f"session {manifest.session} was closed in the log (entry {index}) with another manifest; "
+                "are the documents an older copy?"
+            )
+        return made.model_copy(update={"entry": entry.to_bytes().decode(), "index": index})
+
+    async def _check_opened(self, manifest: Manifest) -> int:
+        """The index of the session's opening."""
         try:
             opening = await self._memory.get(OPENINGS, manifest.session)
         except NotFound:
@@ -74,7 +89,7 @@ class SessionAnchoring:
         entry = opening.parsed()
         if (entry.recorder, entry.sequence) != (manifest.recorder.id, manifest.recorder.sequence):
             raise Conflict(f"session {manifest.session} was opened by another recorder or under another number")
-        await self._send(OPENINGS, manifest.session, opening)
+        return await self._send(OPENINGS, manifest.session, opening)
 
     async def _send(self, collection: str, session: SessionId, anchored: Anchored) -> int:
         if anchored.index is not None:
