@@ -28,7 +28,7 @@ from benchmarks.api_gateway_process import ADDRESS, PATH, access_token, service_
 from benchmarks.gateway import cpu_s
 from benchmarks.report import Row, at_least, at_most
 
-ROUNDS = 5
+ROUNDS = 3
 SECONDS = 4
 CONNECTIONS = 32
 WARM_UP_S = 1
@@ -90,7 +90,9 @@ def _process(role: str, *arguments: str) -> Iterator[tuple[psutil.Process, int]]
     """One of api_gateway_process on the serving core, and its port."""
     with _pinned(_SERVING):
         command = [sys.executable, "-m", "benchmarks.api_gateway_process", role, *arguments]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
     assert child.stdout is not None
     try:
         yield psutil.Process(child.pid), int(child.stdout.readline())

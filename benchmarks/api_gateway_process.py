@@ -2,7 +2,8 @@
 
 The service is made as all of ours are: hosted by the runtime, its one route guarded. The gateway is the real one with
 a real Valkey for its limits; only the registry and the token service are the simplest that keep their ports' promises.
-Each says on its standard output where it listens, and ends with its standard input.
+Its settings are the defaults, so it logs each request; only the limits are too high to be reached. Each says on its
+standard output where it listens, and ends with its standard input.
 """
 
 import asyncio
@@ -140,7 +141,7 @@ async def _serve(app: ASGIApp) -> None:
     await server.stop_serving()
 
 
-async def _gateway(port: int, access_log: bool) -> None:
+async def _gateway(port: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         valkey = Valkey(Path(name) / "valkey")
         await valkey.start()
@@ -149,7 +150,6 @@ async def _gateway(port: int, access_log: bool) -> None:
         gateway = ApiGateway(
             ApiGatewaySettings(
                 public_port=0,
-                access_log=access_log,
                 requests_per_minute_user=_NO_LIMIT,
                 requests_per_minute_token=_NO_LIMIT,
                 requests_per_minute_address=_NO_LIMIT,
@@ -181,7 +181,7 @@ async def _until_told(port: int) -> None:
 def main(role: str, *arguments: str) -> None:
     configure_logging(json=True)
     if role == "gateway":
-        uvloop.run(_gateway(int(arguments[0]), access_log="log" in arguments))
+        uvloop.run(_gateway(int(arguments[0])))
     else:
         uvloop.run(_serve(_bare() if role == "bare" else _trivial()))
 
