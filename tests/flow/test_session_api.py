@@ -192,8 +192,9 @@ async def test_search_is_rebuilt_while_serving(office: Platform) -> None:
             assert answer.status_code == 200, answer.text
             return [hit["id"] for hit in answer.json()["items"]]
 
-        assert await hits("sessions", q="office ada", state="proven") == [session]
         async with asyncio.timeout(20):
+            while await hits("sessions", q="office ada", state="proven") != [session]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
             while await hits("hosts", q="OFFICE") != ["office"]:  # noqa: ASYNC110 - told by an event
                 await asyncio.sleep(0.05)
         assert await hits("audit", act="connection.granted", user="ada", host="office")

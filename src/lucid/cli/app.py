@@ -15,8 +15,10 @@ from lucid.cli import (
     doctor,
     host,
     host_access,
+    keeping,
     log,
     node,
+    search,
     session,
     up,
     verify,
@@ -68,6 +70,9 @@ host.app.command("access")(host_access.access)
 app.add_typer(host.app, name="host")
 app.add_typer(desktop.app, name="desktop")
 app.add_typer(account.app, name="account")
+for command in (keeping.hold, keeping.unhold, keeping.share, keeping.delete):
+    session.app.command(command.__name__)(command)
 app.add_typer(session.app, name="session")
+app.add_typer(search.app, name="search")
 app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")

@@ -104,12 +104,13 @@ SearchKind = Literal["sessions", "hosts", "accounts", "audit"]
 
 
 class Rebuild(Value):
-    """How far the rebuilding of the search index is: `done` documents of the kind `kind`. `error` says why the last one
-    failed."""
+    """How far the rebuilding of the search index is: `done` documents of the kind `kind`, of which the old index has
+    `expected`. `error` says why the last one failed."""
 
     running: bool
     kind: SearchKind | Literal[""] = ""
     done: int = 0
+    expected: int = 0
     indexed: int = Field(default=0, description="documents of all kinds so far")
     error: str = ""
 

@@ -123,7 +123,8 @@ class Searcher:
 
     async def _rebuild_kind(self, kind: SearchKind) -> None:
         collection = COLLECTIONS[kind]
-        self._say(self._state.model_copy(update={"kind": kind, "done": 0}))
+        expected = (await self._index.search(collection, Query(limit=1))).total
+        self._say(self._state.model_copy(update={"kind": kind, "done": 0, "expected": expected}))
         generation = await self._index.begin_rebuild(collection)
         kept = False
         try:
