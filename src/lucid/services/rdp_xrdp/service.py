@@ -141,9 +141,8 @@ class BuiltInHost:
         async with self._launching:
             if not self._supervisors:
                 await self._launch()
-        # Sesman first: without it xrdp shows a client an error.
-        for program in (SESMAN, XRDP):
-            await self._supervisors[program].wait_healthy(self._settings.start_limit_s)
+        limit_s = self._settings.start_limit_s
+        await asyncio.gather(*(self._supervisors[program].wait_healthy(limit_s) for program in (SESMAN, XRDP)))
 
     async def _launch(self) -> None:
         settings, machine = self._settings, self._machine
