@@ -73,13 +73,13 @@ async def test_what_is_appended_together_is_one_write_and_one_sync(
 
 async def test_more_than_a_batch_has_memory_for(recorder: SessionRecorder) -> None:
     sessions = await opened(recorder, 12)
-    for number, size in enumerate((200_000, 150, 250_000, 300_000)):
+    for number, size in enumerate((200_000, 150, 250_000, 1_048_563, 1_048_564)):
         written = frames(number, 1, size=size)
         await asyncio.gather(*(recorder.append(session=session, frames=written) for session in sessions))
     for session in sessions:
         await recorder.close(session=session, end=CLOSED)
         recorded = await read_recording(recorder, session)
-        assert [len(record) - 13 for record in recorded] == [200_000, 150, 250_000, 300_000]
+        assert [len(record) - 13 for record in recorded] == [200_000, 150, 250_000, 1_048_563, 1_048_564]
 
 
 async def test_interleaved_sessions_are_found_after_a_crash(recorder: SessionRecorder, tmp_path: Path) -> None:

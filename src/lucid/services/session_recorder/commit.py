@@ -7,10 +7,11 @@ from lucid.base.errors import LucidError, Unavailable
 from lucid.base.tasks import Tasks
 from lucid.services.session_recorder.files import Extent, JournalFiles
 
-PAGE_BYTES = 1024 * 1024
-"""Memory that the records of one batch are put into, one behind the other; as much again is taken when it is full."""
+PAGE_BYTES = 2 * 1024 * 1024
+"""Memory that the records of one batch are put into, one behind the other; as much again is taken when it is full.
+The longest record fits."""
 
-KEPT_PAGES = 4
+KEPT_PAGES = 2
 """How many are kept for later batches."""
 
 
