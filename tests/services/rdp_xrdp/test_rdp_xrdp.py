@@ -169,6 +169,15 @@ async def test_a_program_that_never_answers_says_its_last_words(machine: FakeMac
     await host.stop()
 
 
+async def test_a_program_that_hangs_at_its_start_is_started_again(machine: FakeMachine, tmp_path: Path) -> None:
+    machine.deaf.add(XRDP)
+    host = host_on(machine, tmp_path, start_limit_s=0.05)
+    with pytest.raises(Unavailable):
+        await host.create_user(user=USER, password=PASSWORD)
+    await until(lambda: sum(program == XRDP for program, _ in machine.launched) >= 2)
+    await host.stop()
+
+
 async def test_stopping_ends_programs_and_desktops(machine: FakeMachine, tmp_path: Path) -> None:
     host = host_on(machine, tmp_path)
     await host.create_user(user=USER, password=PASSWORD)

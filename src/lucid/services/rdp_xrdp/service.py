@@ -173,6 +173,7 @@ class BuiltInHost:
             launch=partial(machine.launch, program=program, folder=self._run_folder),
             listens=partial(machine.listens, program=program, port=port),
             ended=self._sesman_ended if program == SESMAN else _nothing,
+            start_limit_s=settings.start_limit_s,
             health_s=settings.health_s,
             health_failures=settings.health_failures,
             first_wait_s=settings.restart_s,

@@ -28,7 +28,7 @@ class RdpXrdpSettings(Settings):
     skeleton_dir: str = Field(default="/etc/skel", pattern=r"^/[!-~]*$", description="what a fresh home is a copy of")
     xorg: str = Field(default="/usr/lib/xorg/Xorg", pattern=r"^/[!-~]+$", description="the X server, not its wrapper")
     max_sessions: int = Field(default=50, ge=1, le=1000, description="desktops that run at a time")
-    start_limit_s: float = Field(default=10.0, gt=0, description="how long xrdp may take until it accepts connections")
+    start_limit_s: float = Field(default=8.0, gt=0, description="how long xrdp may take until it accepts connections")
     health_s: float = Field(default=5.0, gt=0, description="time between checks that xrdp accepts connections")
     health_failures: int = Field(default=3, ge=1, description="failed checks in a row after which it is started again")
     restart_s: float = Field(default=0.5, gt=0, description="wait before the first restart; each next is twice as long")

@@ -8,6 +8,8 @@ import structlog
 from lucid.base.errors import LucidError, Unavailable
 from lucid.ports.machine import Child
 
+_STARTING_S = 0.1
+
 _log = structlog.get_logger()
 
 
@@ -22,6 +24,7 @@ class Supervisor:
         launch: Callable[[], Awaitable[Child]],
         listens: Callable[[], Awaitable[bool]],
         ended: Callable[[], Awaitable[None]],
+        start_limit_s: float,
         health_s: float,
         health_failures: int,
         first_wait_s: float,
@@ -31,6 +34,7 @@ class Supervisor:
         self._launch = launch
         self._listens = listens
         self._ended = ended
+        self._start_limit_s = start_limit_s
         self._health_s = health_s
         self._health_failures = health_failures
         self._first_wait_s = first_wait_s
@@ -77,23 +81,25 @@ class Supervisor:
         return answered
 
     async def _watch(self, child: Child) -> bool:
-        """Return when the child has ended, or no longer answers; whether it ever did."""
+        """Return when the child has ended, or does not answer (any more); whether it ever did."""
         answered, failures = False, 0
+        clock = asyncio.get_running_loop().time
+        start_deadline = clock() + self._start_limit_s
         ending = asyncio.ensure_future(child.wait())
         try:
             while True:
                 self.healthy = not ending.done() and await self._listens()
                 answered = answered or self.healthy
                 failures = 0 if self.healthy else failures + 1
-                if failures >= self._health_failures and answered:
+                if failures >= self._health_failures if answered else clock() > start_deadline:
                     _log.warning("program does not answer", program=self._name, pid=child.pid)
                     return answered
                 # Until it answers for the first time, somebody waits for it.
-                done, _ = await asyncio.wait([ending], timeout=self._health_s if answered else min(0.1, self._health_s))
+                pause_s = self._health_s if answered else min(_STARTING_S, self._health_s)
+                done, _ = await asyncio.wait([ending], timeout=pause_s)
                 if done:
-                    _log.warning(
-                        "program ended", program=self._name, status=ending.result(), last_words=child.last_words
-                    )
+                    status, words = ending.result(), child.last_words
+                    _log.warning("program ended", program=self._name, status=status, last_words=words)
                     return answered
         finally:
             ending.cancel()
@@ -105,4 +111,4 @@ class Supervisor:
             if asyncio.get_running_loop().time() > deadline:
                 words = f"; it says: {self.last_words}" if self.last_words else ""
                 raise Unavailable(f"{self._name} does not accept connections within {limit_s:g} s{words}")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_STARTING_S / 2)
