@@ -103,10 +103,13 @@ def end_leftovers(folder: Path) -> int:
 class ProgramChild:
     """A running program; what it prints goes to the log at level debug."""
 
-    def __init__(self, name: Program, process: Process, output: asyncio.StreamReader) -> None:
+    def __init__(
+        self, name: Program, process: Process, output: asyncio.StreamReader, pipe: asyncio.ReadTransport
+    ) -> None:
         self._name = name
         self._process = process
         self._output = output
+        self._pipe = pipe
         self._last_words = ""
         self._tasks = Tasks(name)
         self._tasks.spawn(self._drain(), name="output")
@@ -117,7 +120,7 @@ class ProgramChild:
         # A pipe of our own: with one of asyncio's, wait() would last until the desktops had closed it as well.
         read_end, write_end = os.pipe()
         output = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(output), os.fdopen(read_end, "rb")
         )
         try:
@@ -130,9 +133,12 @@ class ProgramChild:
                 env={"PATH": SEARCH, "LANG": "C.UTF-8"},
                 start_new_session=True,
             )
+        except BaseException:
+            pipe.close()
+            raise
         finally:
             os.close(write_end)
-        return cls(name, process, output)
+        return cls(name, process, output, pipe)
 
     @property
     def pid(self) -> int:
@@ -153,6 +159,7 @@ class ProgramChild:
         self._signal(signal.SIGKILL)
         await self._process.wait()
         await self._tasks.close()
+        self._pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
         """To the whole group, which may outlive the program itself."""

@@ -1,6 +1,7 @@
 """The built-in desktop host (port XrdpHost): xrdp and sesman, started with the first desktop, and its accounts."""
 
 import asyncio
+import contextlib
 from functools import partial
 
 import structlog
@@ -61,9 +62,7 @@ class BuiltInHost:
         await self._tasks.close()
         if not self._run_folder:
             return
-        group = self._settings.group
-        for account in await self._machine.accounts(group=group):
-            await self._machine.end_processes(group=group, user=account.user)
+        await self._end_desktops()
         await self._machine.clear(folder=self._run_folder)
 
     async def check(self) -> None:
@@ -182,13 +181,19 @@ class BuiltInHost:
 
     async def _sesman_ended(self) -> None:
         """A new sesman does not know the sessions of the old one: nobody could ever return to them."""
-        for account in await self._machine.accounts(group=self._settings.group):
-            if account.processes:
-                _log.warning("desktop lost its session manager and is ended", user=account.user)
-                try:
-                    await self._machine.end_processes(group=self._settings.group, user=account.user)
-                except NotFound:
-                    continue  # removed meanwhile, with all that ran
+        if ended := await self._end_desktops():
+            _log.warning("desktops lost their session manager and were ended", users=ended)
+
+    async def _end_desktops(self) -> list[str]:
+        """End all that run, at once; their accounts."""
+        uses = await self._machine.accounts(group=self._settings.group)
+        running = [use.user for use in uses if use.processes]
+        await asyncio.gather(*map(self._end_desktop, running))
+        return running
+
+    async def _end_desktop(self, user: str) -> None:
+        with contextlib.suppress(NotFound):  # removed meanwhile, with all that ran
+            await self._machine.end_processes(group=self._settings.group, user=user)
 
     async def _certificate(self) -> bytes:
         """Key and certificate, made at the first launch and kept: the gateway has pinned it."""
