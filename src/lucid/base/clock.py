@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Protocol
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 _PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -36,7 +36,13 @@ def _check(text: str) -> str:
     return text
 
 
-Time = Annotated[str, AfterValidator(_check)]
+_TIME_SCHEMA = {
+    "type": "string",
+    "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$",
+    "examples": ["2026-11-22T21:42:00.000000Z"],
+}
+
+Time = Annotated[str, AfterValidator(_check), WithJsonSchema(_TIME_SCHEMA)]
 """A UTC time as text, RFC 3339 with six decimals and Z; sorts as a string."""
 
 

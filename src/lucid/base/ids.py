@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 
 def _uuid7(text: str) -> str:
@@ -16,7 +16,13 @@ def _uuid7(text: str) -> str:
     return text
 
 
-SessionId = Annotated[str, AfterValidator(_uuid7)]
+_UUID7_SCHEMA = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+    "examples": ["019ac1f0-5b7a-7cc3-98c4-dc0c0c07398f"],
+}
+
+SessionId = Annotated[str, AfterValidator(_uuid7), WithJsonSchema(_UUID7_SCHEMA)]
 """A session's id: UUID version 7 (RFC 9562), 36 lower-case characters."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from lucid.access.acts import Origin
+from lucid.access.factors.relying_party import AuthenticationResponse
 from lucid.access.refresh import Logins
 from lucid.access.sign_in import SignedIn, SignIn
 from lucid.base.clock import Clock
@@ -54,7 +55,7 @@ class PasskeyLogin(Value):
     """What the browser made of the options, as `PublicKeyCredential.toJSON()` gives it."""
 
     pending: TokenText | None = None
-    response: dict[str, Any]
+    response: AuthenticationResponse
     device: Device = None
 
 
@@ -142,7 +143,7 @@ def login_routes(sign_in: SignIn, logins: Logins, clock: Clock) -> APIRouter:
     async def log_in_with_passkey(login: PasskeyLogin, origin: Anonymous, agent: UserAgent = "") -> Tokens:
         """Answers a challenge of `/login/passkey/options`, once."""
         began = clock.now()
-        who = await sign_in.with_passkey(login.pending, login.response, origin=origin)
+        who = await sign_in.with_passkey(login.pending, login.response.model_dump(), origin=origin)
         return await opened(who, began, login.device, agent, origin)
 
     @router.post(
