@@ -1,5 +1,6 @@
 """Registered instances and their checks: what /v1/agent, /v1/catalog and /v1/health tell."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,7 +8,7 @@ from typing import Literal
 import structlog
 
 from lucid.base.clock import Clock
-from lucid.services.service_mesh.errors import Refusal
+from lucid.services.service_mesh.errors import Refusal, bad
 from lucid.services.service_mesh.indexes import Indexes, Topic
 
 Status = Literal["passing", "warning", "critical"]
@@ -82,6 +83,8 @@ class Instances:
         self._limit = limit
         self.probed: Callable[[CheckState], None] = lambda check: None
         """Told of each check that the mesh itself has to make."""
+        self.fallen: Callable[[str], None] = lambda check: None
+        """Told the id of each check that has become critical or is gone."""
 
     def register(self, instance: InstanceState, checks: list[CheckState], *, replace_checks: bool = False) -> None:
         """Add or replace an instance with its checks. Raises Refusal over the limit."""
@@ -108,12 +111,14 @@ class Instances:
             return False
         self._remove_checks(id)
         self._touch(known.service)
+        if not self.of_service(known.service):
+            self._indexes.drop(("service", known.service))
         return True
 
     def add_check(self, check: CheckState) -> None:
         """Add or replace a check. Raises Refusal for one of a service that is not there, and over the limit."""
         if check.service and check.service not in self.services:
-            raise Refusal(500, f'ServiceID "{check.service}" does not exist')
+            raise bad(f'ServiceID "{check.service}" does not exist')
         known = self.checks.get(check.id)
         if known is None and len(self.services) + len(self.checks) >= self._limit:
             raise Refusal(429, f"the limit of {self._limit} instances and checks is reached")
@@ -132,12 +137,14 @@ class Instances:
         if (known := self.checks.pop(id, None)) is None:
             return False
         self._touch_check(known)
+        self.fallen(id)
         return True
 
     def _remove_checks(self, service_id: str, keep: set[str] | None = None) -> None:
         for check in [check for check in self.checks.values() if check.service == service_id]:
             if check.id not in (keep or set()):
                 del self.checks[check.id]
+                self.fallen(check.id)
 
     def update(self, id: str, status: Status, output: str) -> None:
         """A check's new status. Raises Refusal (404) for one that is not there."""
@@ -155,6 +162,8 @@ class Instances:
                 _log.info("check", instance=check.service, check=id, status=status)
         check.status, check.output = status, output
         check.modify_index = self._touch_check(check)
+        if status == "critical":
+            self.fallen(id)
 
     def set_maintenance(self, id: str, reason: str | None) -> None:
         """Take an instance out of service for a reason, or (None) back. Raises Refusal (404)."""
@@ -167,13 +176,12 @@ class Instances:
         """Turn checks whose time is over critical, and remove instances that have been critical for too long."""
         now = self._clock.monotonic()
         for check in list(self.checks.values()):
+            if check.id not in self.checks:
+                continue  # it went with its instance
             if check.ttl_s and check.status != "critical" and now >= check.deadline:
                 self.update(check.id, "critical", "TTL expired")
-            if (
-                check.forget_after_s
-                and check.status == "critical"
-                and now - check.critical_since > check.forget_after_s
-            ):
+            forget_after_s = check.forget_after_s if check.service and check.status == "critical" else 0.0
+            if forget_after_s and now - check.critical_since > forget_after_s:
                 _log.info("instance forgotten", instance=check.service, check=check.id)
                 self.deregister(check.service)
 
@@ -181,7 +189,7 @@ class Instances:
         return sorted((s for s in self.services.values() if s.service == name), key=lambda s: s.id)
 
     def checks_of(self, instance: InstanceState) -> Iterator[CheckState]:
-        """The instance's checks; maintenance is one more, which is critical."""
+        """The instance's own checks; maintenance is one more, which is critical."""
         yield from (check for check in self.checks.values() if check.service == instance.id)
         if instance.maintenance is not None:
             yield CheckState(
@@ -193,16 +201,21 @@ class Instances:
                 modify_index=instance.modify_index,
             )
 
+    def node_checks(self) -> Iterator[CheckState]:
+        """Checks of the node, on which all instances hang."""
+        return (check for check in self.checks.values() if not check.service)
+
     def status_of(self, instance: InstanceState) -> str:
-        """The worst of its checks; without any it passes."""
-        return max((check.status for check in self.checks_of(instance)), key=WORST.__getitem__, default="passing")
+        """The worst of its checks and the node's; without any it passes."""
+        checks = itertools.chain(self.checks_of(instance), self.node_checks())
+        return max((check.status for check in checks), key=WORST.__getitem__, default="passing")
 
     def _touch(self, service: str) -> int:
         return self._indexes.touch(("service", service), SERVICES, NODE_TOPIC)
 
     def _touch_check(self, check: CheckState) -> int:
-        instance = self.services.get(check.service)
-        topics: list[Topic] = [NODE_TOPIC]
-        if instance is not None:
-            topics.append(("service", instance.service))
-        return self._indexes.touch(*topics)
+        if check.service:
+            named = {known.service for known in (self.services.get(check.service),) if known}
+        else:
+            named = {known.service for known in self.services.values()}
+        return self._indexes.touch(NODE_TOPIC, *(("service", name) for name in named))

@@ -1,280 +1,219 @@
-"""The key-value store with check-and-set and locks, and the sessions that hold those. Durable before it is answered."""
+"""The key-value store: in memory, and durable before anybody is answered."""
 
 import asyncio
-import base64
 import hashlib
-import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-import structlog
-
-from lucid.base.clock import Clock
-from lucid.base.errors import Conflict
-from lucid.ports.stores import Documents, Json
-from lucid.services.service_mesh.errors import Refusal, bad
+from lucid.base.errors import Conflict, NotFound, Unavailable
+from lucid.base.tasks import to_the_end
+from lucid.ports.stores import Documents, Json, Stored
+from lucid.services.service_mesh.entries import Entries, Entry, Locks, Operation, View, cut, perform
+from lucid.services.service_mesh.errors import Refusal
 from lucid.services.service_mesh.indexes import Indexes, Topic
 
-KEYS, SESSIONS = "mesh_keys", "mesh_sessions"
+KEYS, TRANSACTIONS, MARKS = "mesh_keys", "mesh_transactions", "mesh_marks"
 KEYS_TOPIC: Topic = ("keys",)
-SESSIONS_TOPIC: Topic = ("sessions",)
-MIN_TTL_S, MAX_TTL_S = 10.0, 86_400.0
-MAX_LOCK_DELAY_S = 60.0
+_MARK, _BEGUN = "index", "begun"
 _PAGE = 500
 
-Behavior = Literal["release", "delete"]
 
-_log = structlog.get_logger()
+@dataclass(frozen=True)
+class Limits:
+    """How much the store takes."""
+
+    value_bytes: int
+    total_bytes: int
+    keys: int
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A key with its value. `session` holds its lock; `lock_index` counts how often it was locked."""
+class Outcome:
+    """What became of operations. `failed` are the places of those whose condition did not hold; nothing has changed
+    then. `found`: by place, the entries that it read or made."""
 
-    key: str
-    value: bytes
-    flags: int = 0
-    session: str = ""
-    lock_index: int = 0
-    create_index: int = 0
-    modify_index: int = 0
-
-    def body(self) -> Json:
-        value = base64.b64encode(self.value).decode()
-        return {**self.__dict__, "value": value}
-
-    @classmethod
-    def of(cls, body: Json) -> "Entry":
-        return cls(**{**body, "value": base64.b64decode(body["value"])})
+    failed: tuple[int, ...]
+    found: tuple[tuple[Entry, ...], ...]
 
 
-@dataclass(frozen=True)
-class Session:
-    """Somebody who may hold locks. Without a TTL it lives until it is destroyed."""
+class Keys:
+    """All keys. Changes come one after the other; each is one write of a document, or, of several keys, is written down
+    first and so happens whole or not at all."""
 
-    id: str
-    name: str = ""
-    ttl_s: float = 0.0
-    lock_delay_s: float = 15.0
-    behavior: Behavior = "release"
-    checks: tuple[str, ...] = field(default=())
-    create_index: int = 0
-
-    def body(self) -> Json:
-        return {**self.__dict__, "checks": list(self.checks)}
-
-    @classmethod
-    def of(cls, body: Json) -> "Session":
-        return cls(**{**body, "checks": tuple(body["checks"])})
-
-
-class KeyStore:
-    """All keys and sessions, in memory and in the documents. Changes come one after the other."""
-
-    def __init__(
-        self, documents: Documents, indexes: Indexes, clock: Clock, *, max_value_bytes: int, max_keys: int
-    ) -> None:
+    def __init__(self, documents: Documents, indexes: Indexes, limits: Limits) -> None:
         self._documents = documents
         self._indexes = indexes
-        self._clock = clock
-        self._max_value_bytes = max_value_bytes
-        self._max_keys = max_keys
-        self._entries: dict[str, Entry] = {}
+        self._limits = limits
         self._versions: dict[str, int] = {}
-        self._deadlines: dict[str, float] = {}
-        self._delays: dict[str, float] = {}
+        self._uncertain: set[str] = set()
+        self._begun: Mapping[str, Entry | None] | None = None
         self._turn = asyncio.Lock()
-        self.sessions: dict[str, Session] = {}
+        self.entries = Entries()
 
     async def load(self) -> None:
-        """Read what is stored. Sessions get their whole TTL again: nobody could renew them meanwhile."""
-        async for document, version, body in self._stored(KEYS):
-            entry = Entry.of(body)
-            self._entries[entry.key], self._versions[document] = entry, version
-        async for _, _, body in self._stored(SESSIONS):
-            session = Session.of(body)
-            self.sessions[session.id] = session
-            self._renewed(session)
+        """Read what is stored, after finishing the transactions that were begun."""
+        async for stored in self.stored(TRANSACTIONS):
+            for body in stored.body["entries"]:
+                await self._redo(body)
+            await self._documents.delete(TRANSACTIONS, stored.id)
+        async for stored in self.stored(KEYS):
+            entry = Entry.of(stored.body)
+            self.entries.set(entry.key, entry)
+            self._versions[entry.key] = stored.version
+            self._indexes.set(("key", entry.key), entry.modify_index)
+        marks = [stored.body["index"] async for stored in self.stored(MARKS)]
+        newest = max([entry.modify_index for entry in self.entries] + marks, default=0)
+        self._indexes.rise_to(newest)
+        self._indexes.touch(KEYS_TOPIC)
 
-    async def _stored(self, collection: str) -> AsyncIterator[tuple[str, int, Json]]:
+    async def _redo(self, body: Json) -> None:
+        try:
+            known = await self._documents.get(KEYS, _id(body["key"]))
+        except NotFound:
+            if "value" in body:
+                await self._documents.insert(KEYS, _id(body["key"]), body)
+            return
+        if "value" in body:
+            await self._documents.replace(KEYS, known.id, body, version=known.version)
+        else:
+            await self._documents.delete(KEYS, known.id)
+
+    async def stored(self, collection: str) -> AsyncIterator[Stored]:
+        """All documents of a collection."""
         after = None
         while page := await self._documents.find(collection, after=after, limit=_PAGE):
             for found in page:
-                yield found.id, found.version, found.body
+                yield found
             after = page[-1].id
-
-    @property
-    def newest(self) -> int:
-        """The highest index that is stored."""
-        return max((entry.modify_index for entry in self._entries.values()), default=0)
-
-    def get(self, key: str) -> Entry | None:
-        return self._entries.get(key)
-
-    def below(self, prefix: str) -> list[Entry]:
-        """Entries whose key begins so, by key."""
-        return [self._entries[key] for key in sorted(self._entries) if key.startswith(prefix)]
 
     def names(self, prefix: str, separator: str) -> list[str]:
         """Keys that begin so, each cut behind the first `separator` after the prefix."""
-        return list(dict.fromkeys(_cut(entry.key, prefix, separator) for entry in self.below(prefix)))
+        return list(dict.fromkeys(cut(key, prefix, separator) for key in self.entries.keys(prefix)))
 
-    async def put(self, key: str, value: bytes, *, flags: int = 0, cas: int | None = None) -> bool:
-        """Write; with `cas` only if the key still has that index (0: only if it is not there)."""
-        self._check_size(value)
+    async def run(self, operations: Sequence[Operation], locks: Locks) -> Outcome:
+        """Do all of them, or nothing when the condition of one does not hold. Raises Refusal, Unavailable."""
+        return await to_the_end(self._run(operations, locks))
+
+    async def _run(self, operations: Sequence[Operation], locks: Locks) -> Outcome:
         async with self._turn:
-            known = self._entries.get(key)
-            if cas is not None and (known.modify_index if known else 0) != cas:
-                return False
-            if known is None and len(self._entries) >= self._max_keys:
-                raise Refusal(413, f"the limit of {self._max_keys} keys is reached")
-            made = replace(known or Entry(key, b""), value=value, flags=flags)
-            await self._write(made)
-            return True
+            await self._finish()
+            view = View(self.entries, self._indexes.next())
+            failed, found = [], []
+            for place, operation in enumerate(operations):
+                if len(operation.value) > self._limits.value_bytes:
+                    raise Refusal(413, f"Request body too large, max size: {self._limits.value_bytes} bytes.")
+                if not perform(view, operation, locks):
+                    failed.append(place)
+                found.append(_found(view, operation))
+            if failed:
+                return Outcome(tuple(failed), ())
+            self._check_room(view.changes)
+            await self._commit(view.changes, whole=True)
+            return Outcome((), tuple(found))
 
-    async def acquire(self, key: str, value: bytes, session: str, *, flags: int = 0) -> bool:
-        """Write and lock for the session; False while another holds it or its lock delay runs."""
-        self._check_size(value)
+    async def end_session(self, session: str, *, delete: bool, freeing: Callable[[list[str]], None]) -> None:
+        """Free all that the session holds, or delete it; `freeing` is told the keys before that. Key by key: what is
+        left after a crash is freed when the session, which is there still, ends again."""
         async with self._turn:
-            self._live(session)
-            known = self._entries.get(key)
-            if known and known.session and known.session != session:
-                return False
-            if self._delays.get(key, 0.0) > self._clock.monotonic():
-                return False
-            if known is None and len(self._entries) >= self._max_keys:
-                raise Refusal(413, f"the limit of {self._max_keys} keys is reached")
-            held = known is not None and known.session == session
-            before = known or Entry(key, b"")
-            count = before.lock_index + (0 if held else 1)
-            await self._write(replace(before, value=value, flags=flags, session=session, lock_index=count))
-            return True
+            await self._finish()
+            held = [entry.key for entry in self.entries if entry.session == session]
+            freeing(held)
+            view = View(self.entries, self._indexes.next())
+            for key in held:
+                _ = view.delete(key) if delete else view.set(key, session="")
+            await self._commit(view.changes, whole=False)
 
-    async def release(self, key: str, value: bytes, session: str, *, flags: int = 0) -> bool:
-        """Write and unlock; False when the session does not hold the lock."""
-        self._check_size(value)
-        async with self._turn:
-            known = self._entries.get(key)
-            if known is None or known.session != session:
-                return False
-            await self._write(replace(known, value=value, flags=flags, session=""))
-            return True
+    def _check_room(self, changes: Mapping[str, Entry | None]) -> None:
+        more_keys, more_bytes = 0, 0
+        for key, made in changes.items():
+            known = self.entries.get(key)
+            more_keys += (made is not None) - (known is not None)
+            more_bytes += (len(made.value) if made else 0) - (len(known.value) if known else 0)
+        if more_keys > 0 and len(self.entries) + more_keys > self._limits.keys:
+            raise Refusal(413, f"the limit of {self._limits.keys} keys is reached")
+        if more_bytes > 0 and self.entries.bytes + more_bytes > self._limits.total_bytes:
+            raise Refusal(413, f"the limit of {self._limits.total_bytes} bytes is reached")
 
-    async def delete(self, key: str, *, recurse: bool = False, cas: int | None = None) -> bool:
-        """Remove a key, or all below it; with `cas` only if it still has that index. What is gone stays gone: True."""
-        async with self._turn:
-            known = self._entries.get(key)
-            if cas is not None and (cas == 0 or (known is not None and known.modify_index != cas)):
-                return False
-            gone = self.below(key) if recurse else [known] if known else []
-            for entry in gone:
-                await self._remove(entry)
-            return True
+    async def _commit(self, changes: Mapping[str, Entry | None], *, whole: bool) -> None:
+        if not changes:
+            return
+        if None in changes.values():
+            await self._mark()
+        if not whole or len(changes) == 1:
+            await self._apply(changes)
+            return
+        self._begun = {}  # if what follows fails, it has not happened
+        bodies = [entry.body() if entry else {"key": key} for key, entry in changes.items()]
+        await self._documents.insert(TRANSACTIONS, _BEGUN, {"entries": bodies})
+        self._begun = changes  # from here on it has
+        await self._finish()
 
-    async def create_session(self, session: Session) -> Session:
-        """Raises Refusal (500, as Consul) for a TTL or delay outside of its bounds."""
-        if session.ttl_s and not MIN_TTL_S <= session.ttl_s <= MAX_TTL_S:
-            raise Refusal(500, f"Invalid Session TTL '{session.ttl_s:g}s', must be between [10s=24h0m0s]")
-        if not 0 <= session.lock_delay_s <= MAX_LOCK_DELAY_S:
-            raise Refusal(500, "Invalid lock delay, must be between 0s and 60s")
-        async with self._turn:
-            index = self._indexes.touch(SESSIONS_TOPIC)
-            made = replace(session, id=str(uuid.uuid4()), create_index=index)
-            await self._documents.insert(SESSIONS, made.id, made.body())
-            self.sessions[made.id] = made
-            self._renewed(made)
-            return made
+    async def _finish(self) -> None:
+        """Bring a transaction to its end whose writes failed half-way."""
+        if self._begun is None:
+            return
+        await self._apply(self._begun)
+        await self._documents.delete(TRANSACTIONS, _BEGUN)
+        self._begun = None
 
-    async def destroy_session(self, id: str) -> bool:
-        """End a session: its locks are released, or their keys deleted, and stay untaken for its lock delay."""
-        async with self._turn:
-            return await self._destroy(id)
-
-    def renew_session(self, id: str) -> Session | None:
-        if session := self.sessions.get(id):
-            self._renewed(session)
-        return session
-
-    async def expire(self) -> None:
-        """End the sessions whose TTL is over."""
-        now = self._clock.monotonic()
-        self._delays = {key: until for key, until in self._delays.items() if until > now}
-        for session in [session for session, deadline in self._deadlines.items() if deadline <= now]:
-            _log.info("session expired", session=session)
-            async with self._turn:
-                await self._destroy(session)
-
-    async def _destroy(self, id: str) -> bool:
-        if (session := self.sessions.get(id)) is None:
-            return False
-        for entry in [entry for entry in self._entries.values() if entry.session == id]:
-            if session.behavior == "delete":
-                await self._remove(entry)
-            else:
-                await self._write(replace(entry, session=""))
-            if session.lock_delay_s:
-                self._delays[entry.key] = self._clock.monotonic() + session.lock_delay_s
-        await self._documents.delete(SESSIONS, id)
-        del self.sessions[id]
-        self._deadlines.pop(id, None)
-        self._indexes.touch(SESSIONS_TOPIC)
-        return True
-
-    def _renewed(self, session: Session) -> None:
-        if session.ttl_s:
-            self._deadlines[session.id] = self._clock.monotonic() + session.ttl_s
-
-    def _live(self, session: str) -> None:
-        if session not in self.sessions:
-            raise Refusal(500, f'invalid session "{session}"')
-
-    def _check_size(self, value: bytes) -> None:
-        if len(value) > self._max_value_bytes:
-            raise Refusal(413, f"Request body too large, max size: {self._max_value_bytes} bytes.")
-
-    async def _write(self, entry: Entry) -> None:
+    async def _apply(self, changes: Mapping[str, Entry | None]) -> None:
         """Durable first; then others see it and are woken."""
-        index = self._indexes.next()
-        made = replace(entry, modify_index=index, create_index=entry.create_index or index)
-        document = _document(entry.key)
-        try:
-            if version := self._versions.get(document):
-                stored = await self._documents.replace(KEYS, document, made.body(), version=version)
+        for key, entry in changes.items():
+            await self._store(key, entry)
+        for key, entry in changes.items():
+            self.entries.set(key, entry)
+            if entry is not None:
+                self._indexes.set(("key", key), entry.modify_index)
             else:
-                stored = await self._documents.insert(KEYS, document, made.body())
+                self._indexes.drop(("key", key))
+        if changes:
+            self._indexes.touch(KEYS_TOPIC)
+
+    async def _mark(self) -> None:
+        """Remember the newest index, which a deletion would take along: none may be given out twice."""
+        body = {"index": self._indexes.last}
+        try:
+            known = await self._documents.get(MARKS, _MARK)
+        except NotFound:
+            await self._documents.insert(MARKS, _MARK, body)
+        else:
+            await self._documents.replace(MARKS, _MARK, body, version=known.version)
+
+    async def _store(self, key: str, entry: Entry | None) -> None:
+        document = _id(key)
+        try:
+            if key in self._uncertain:
+                await self._learn_version(key)
+            if entry is None:
+                await self._documents.delete(KEYS, document)
+                self._versions.pop(key, None)
+            elif key in self._versions:
+                version = self._versions[key]
+                stored = await self._documents.replace(KEYS, document, entry.body(), version=version)
+                self._versions[key] = stored.version
+            else:
+                self._versions[key] = (await self._documents.insert(KEYS, document, entry.body())).version
         except Conflict:
             raise Refusal(500, "another service-mesh writes to the same store") from None
-        self._versions[document], self._entries[entry.key] = stored.version, made
-        self._touched(entry.key)
+        except Unavailable:
+            self._uncertain.add(key)  # it may have been written nevertheless
+            raise
 
-    async def _remove(self, entry: Entry) -> None:
-        document = _document(entry.key)
-        await self._documents.delete(KEYS, document)
-        self._versions.pop(document, None)
-        self._entries.pop(entry.key, None)
-        self._touched(entry.key)
-
-    def _touched(self, key: str) -> None:
-        self._indexes.touch(KEYS_TOPIC, ("key", key))
+    async def _learn_version(self, key: str) -> None:
+        try:
+            self._versions[key] = (await self._documents.get(KEYS, _id(key))).version
+        except NotFound:
+            self._versions.pop(key, None)
+        self._uncertain.discard(key)
 
 
-def _document(key: str) -> str:
-    """The id of any key's document."""
+def _found(view: View, operation: Operation) -> tuple[Entry, ...]:
+    if operation.verb == "get-tree":
+        return tuple(view.below(operation.key))
+    entry = None if operation.verb.startswith(("delete", "check")) else view.get(operation.key)
+    return (entry,) if entry else ()
+
+
+def _id(key: str) -> str:
+    """A document's id for any key."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _cut(key: str, prefix: str, separator: str) -> str:
-    at = key.find(separator, len(prefix)) if separator else -1
-    return key if at < 0 else key[: at + len(separator)]
-
-
-def checked_key(key: str) -> str:
-    """Raises Refusal (400) for an empty key or one that is too long."""
-    if not key:
-        raise bad("Missing key name")
-    if len(key.encode(errors="surrogatepass")) > 512:
-        raise bad("the key is over 512 bytes")
-    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in key):
-        raise bad("the key is not UTF-8")
-    return key

@@ -1,6 +1,7 @@
 """The mesh put together; also the port Registry for services of the same process."""
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -9,17 +10,19 @@ from lucid.base.errors import NotFound, Unavailable
 from lucid.base.tasks import Tasks
 from lucid.ports.registry import Healthy, Instance
 from lucid.ports.stores import Documents
-from lucid.services.service_mesh.agent_api import AgentApi
-from lucid.services.service_mesh.asking import Door
-from lucid.services.service_mesh.catalog_api import CatalogApi
+from lucid.services.service_mesh.api.agent import AgentApi
+from lucid.services.service_mesh.api.catalog import CatalogApi
+from lucid.services.service_mesh.api.door import Door
+from lucid.services.service_mesh.api.keys import KeysApi
+from lucid.services.service_mesh.api.sessions import SessionsApi
+from lucid.services.service_mesh.api.shapes import Shapes
 from lucid.services.service_mesh.errors import Refusal
 from lucid.services.service_mesh.indexes import Indexes
 from lucid.services.service_mesh.instances import CheckState, Instances, InstanceState
-from lucid.services.service_mesh.keys import KeyStore
-from lucid.services.service_mesh.keys_api import KeysApi
+from lucid.services.service_mesh.keys import Keys, Limits
 from lucid.services.service_mesh.probes import Probes
+from lucid.services.service_mesh.sessions import Sessions
 from lucid.services.service_mesh.settings import ServiceMeshSettings
-from lucid.services.service_mesh.shapes import Shapes
 
 VERSION = "version"
 _FORGET_S = 60.0
@@ -32,43 +35,51 @@ class ServiceMesh:
 
     def __init__(self, settings: ServiceMeshSettings, *, documents: Documents, clock: Clock) -> None:
         first = int(parse_time(clock.now()).timestamp())
+        limits = Limits(settings.max_value_bytes, settings.max_store_bytes, settings.max_keys)
         self._settings = settings
         self.indexes = Indexes(first, max_waiters=settings.max_waiters)
         self.instances = Instances(self.indexes, clock, limit=settings.max_instances)
-        self.keys = KeyStore(
-            documents,
-            self.indexes,
-            clock,
-            max_value_bytes=settings.max_value_bytes,
-            max_keys=settings.max_keys,
-        )
+        self.keys = Keys(documents, self.indexes, limits)
+        self.sessions = Sessions(documents, self.indexes, clock, self.keys, limit=settings.max_sessions)
         self._probes = Probes(self.instances)
         self._tasks = Tasks("service-mesh")
+        self._fallen: set[str] = set()
+        self._due = asyncio.Event()
+        self.instances.fallen = self._fell
         door, shapes = Door(settings, self.indexes), Shapes(settings, self.instances)
         AgentApi(door, self.instances, shapes)
         CatalogApi(door, self.instances, shapes)
-        KeysApi(door, self.keys, shapes)
+        KeysApi(door, self.keys, self.sessions, shapes)
+        SessionsApi(door, self.sessions, self.instances, shapes)
+        door.close()
         self.router = door.router
 
     async def start(self) -> None:
         await self.keys.load()
-        self.indexes.rise_to(self.keys.newest)
+        await self.sessions.load()
         self._tasks.spawn(self._sweep_regularly(), name="sweep")
 
     async def stop(self) -> None:
+        self.indexes.close()
         await self._tasks.close()
         await self._probes.stop()
-        self.indexes.release_all()
 
     async def check(self) -> None:
         """Readiness: raises the failure of a task, if there was one."""
         self._tasks.check()
         self._probes.check()
 
+    def _fell(self, check: str) -> None:
+        self._fallen.add(check)
+        self._due.set()
+
     async def sweep(self) -> None:
-        """End what has expired by now."""
+        """End what has expired by now, and the sessions that hang on what has failed."""
         self.instances.expire()
-        await self.keys.expire()
+        self._due.clear()
+        fallen = frozenset(self._fallen)
+        await self.sessions.expire(fallen)
+        self._fallen -= fallen
 
     async def _sweep_regularly(self) -> None:
         while True:
@@ -76,7 +87,10 @@ class ServiceMesh:
                 await self.sweep()
             except Unavailable as error:
                 _log.warning("sessions are not ended, trying again", detail=error.detail)
-            await asyncio.sleep(self._settings.sweep_s)
+                await asyncio.sleep(self._settings.sweep_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sweep_s):
+                    await self._due.wait()
 
     async def register(self, *, instance: Instance, ttl_s: float) -> None:
         state = InstanceState(
@@ -95,6 +109,7 @@ class ServiceMesh:
         )
         try:
             self.instances.register(state, [check])
+            self.instances.update(check.id, "passing", "")  # one that was critical before, too
         except Refusal as refusal:
             raise Unavailable(refusal.text) from None
 
@@ -109,7 +124,7 @@ class ServiceMesh:
 
     async def healthy(self, *, service: str, index: int = 0, wait_s: float = 0.0) -> Healthy:
         try:
-            new_index = await self.indexes.wait(("service", service), index, wait_s)
+            new_index = await self.indexes.wait(("service", service), index, wait_s, rebuilt=True)
         except Refusal as refusal:
             raise Unavailable(refusal.text) from None
         found = (i for i in self.instances.of_service(service) if self.instances.status_of(i) == "passing")

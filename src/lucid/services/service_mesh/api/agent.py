@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import Request, Response
 
 import lucid
-from lucid.services.service_mesh.asking import Door, Handler, answer, body, duration, flag, mapping, member, text, texts
+from lucid.services.service_mesh.api.bodies import body, duration, mapping, member, text, texts
+from lucid.services.service_mesh.api.door import Door, Handler, answer, flag
+from lucid.services.service_mesh.api.shapes import Shapes
 from lucid.services.service_mesh.errors import Refusal, bad
 from lucid.services.service_mesh.instances import CheckState, Instances, InstanceState, Probe, Status
 from lucid.services.service_mesh.probes import checked_target
-from lucid.services.service_mesh.shapes import Shapes
 
 _STATUSES: tuple[Status, ...] = ("passing", "warning", "critical")
 _MIN_FORGET_S = 60.0
@@ -146,7 +147,7 @@ class AgentApi:
     def _renew(self, id: str, status: Status, note: str) -> None:
         check = self._instances.checks.get(id)
         if check is not None and not check.ttl_s:
-            raise Refusal(500, f'CheckID "{id}" does not have associated TTL')
+            raise bad(f'CheckID "{id}" does not have associated TTL')
         self._instances.update(id, status, note)
 
 

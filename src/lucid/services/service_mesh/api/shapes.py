@@ -1,11 +1,13 @@
 """What instances, checks, keys and sessions look like in Consul's answers."""
 
 import base64
+import itertools
 from typing import Any
 
 from lucid.services.service_mesh.durations import written
+from lucid.services.service_mesh.entries import Entry
 from lucid.services.service_mesh.instances import CheckState, Instances, InstanceState
-from lucid.services.service_mesh.keys import Entry, Session
+from lucid.services.service_mesh.sessions import Session
 from lucid.services.service_mesh.settings import ServiceMeshSettings
 
 
@@ -73,15 +75,16 @@ class Shapes:
         }
 
     def health(self, instance: InstanceState) -> dict[str, Any]:
-        checks = [self.check(check) for check in self._instances.checks_of(instance)]
+        both = itertools.chain(self._instances.node_checks(), self._instances.checks_of(instance))
+        checks = [self.check(check) for check in both]
         return {"Node": self.node(), "Service": self.agent_service(instance), "Checks": checks}
 
-    def entry(self, entry: Entry) -> dict[str, Any]:
+    def entry(self, entry: Entry, *, value: bool = True) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "LockIndex": entry.lock_index,
             "Key": entry.key,
             "Flags": entry.flags,
-            "Value": base64.b64encode(entry.value).decode() if entry.value else None,
+            "Value": base64.b64encode(entry.value).decode() if value and entry.value else None,
             "CreateIndex": entry.create_index,
             "ModifyIndex": entry.modify_index,
         }
@@ -96,7 +99,7 @@ class Shapes:
             "Behavior": session.behavior,
             "TTL": written(session.ttl_s) if session.ttl_s else "",
             "NodeChecks": list(session.checks),
-            "ServiceChecks": None,
+            "ServiceChecks": [{"ID": check} for check in session.service_checks] or None,
             "CreateIndex": session.create_index,
             "ModifyIndex": session.create_index,
         }

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from fastapi import Request, Response
 
-from lucid.services.service_mesh.asking import Door, answer, flag
+from lucid.services.service_mesh.api.door import Door, answer, flag
+from lucid.services.service_mesh.api.shapes import Shapes
 from lucid.services.service_mesh.errors import bad
 from lucid.services.service_mesh.instances import NODE_TOPIC, SERVICES, Instances, InstanceState
-from lucid.services.service_mesh.shapes import Shapes
 
 _STATES = ("any", "passing", "warning", "critical")
 
@@ -48,7 +48,7 @@ class CatalogApi:
         return answer({name: sorted(found[name]) for name in sorted(found)}, index=index)
 
     async def _service(self, request: Request) -> Response:
-        index = await self._door.block(request, ("service", request.path_params["name"]))
+        index = await self._door.block(request, ("service", request.path_params["name"]), rebuilt=True)
         return answer([self._shapes.catalog_service(i) for i in self._tagged(request)], index=index)
 
     async def _node(self, request: Request) -> Response:
@@ -59,8 +59,8 @@ class CatalogApi:
         return answer({"Node": self._shapes.node(), "Services": services}, index=index)
 
     async def _health(self, request: Request) -> Response:
-        index = await self._door.block(request, ("service", request.path_params["name"]))
-        passing = "passing" in request.query_params and flag(request, "passing")
+        index = await self._door.block(request, ("service", request.path_params["name"]), rebuilt=True)
+        passing = flag(request, "passing")
         found = [
             self._shapes.health(instance)
             for instance in self._tagged(request)
@@ -70,7 +70,7 @@ class CatalogApi:
 
     async def _checks(self, request: Request) -> Response:
         name = request.path_params["name"]
-        index = await self._door.block(request, ("service", name))
+        index = await self._door.block(request, ("service", name), rebuilt=True)
         found = [c for instance in self._instances.of_service(name) for c in self._instances.checks_of(instance)]
         return answer([self._shapes.check(check) for check in found], index=index)
 

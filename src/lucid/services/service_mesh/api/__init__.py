@@ -1,0 +1,1 @@
+"""The paths of Consul's HTTP API below /v1, and how requests and answers look."""
