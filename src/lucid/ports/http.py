@@ -84,6 +84,11 @@ class Answer(Protocol):
     def headers(self) -> Headers: ...
 
     @property
+    def size(self) -> int | None:
+        """Bytes of the body, when the head says it."""
+        ...
+
+    @property
     def ended(self) -> bool:
         """Whether the body has been read to its end."""
         ...

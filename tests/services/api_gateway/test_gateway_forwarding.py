@@ -284,12 +284,13 @@ async def test_bodies_have_a_limit(world: World) -> None:
 
 
 async def test_events_come_as_they_are_sent_and_the_service_learns_when_nobody_listens(world: World) -> None:
-    api, ended, proceed = bare(), asyncio.Event(), asyncio.Event()
+    api, begun, ended, proceed = bare(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @api.get("/api/v1/things/events")
     async def events() -> StreamingResponse:
         async def stream() -> AsyncIterator[str]:
             try:
+                await begun.wait()
                 yield "data: 1\n\n"
                 await proceed.wait()
                 yield "data: 2\n\n"
@@ -302,6 +303,7 @@ async def test_events_come_as_they_are_sent_and_the_service_learns_when_nobody_l
     client = await a_client(world, api, ("get", "/api/v1/things/events", READ))
     async with client.stream("GET", "/api/v1/things/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
+        begun.set()  # the head came before the first event
         parts = answer.aiter_text()
         assert await anext(parts) == "data: 1\n\n"
         proceed.set()

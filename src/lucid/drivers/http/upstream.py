@@ -124,6 +124,7 @@ class _Answer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
+        self.size = response.content_length
         self.headers: Headers = [(name.lower(), value) for name, value in response.raw_headers]
 
     @property

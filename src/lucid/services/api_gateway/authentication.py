@@ -118,7 +118,7 @@ class Authenticator:
 
     async def _follow(self) -> None:
         """Revocations as they happen; `_refresh` catches up with what is missed here."""
-        position = "$"
+        position = "0"  # a revocation does no harm twice, but one that is missed does
         while True:
             try:
                 events = await self._bus.read(REVOKED, after=position, wait_s=_READ_S)

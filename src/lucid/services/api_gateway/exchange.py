@@ -164,13 +164,10 @@ class Exchange:
         headers, body = problem_of(error, {"request_id": self.request_id})
         return headers + self._own_headers(cacheable=False), body
 
-    async def answer(
-        self, send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes = b"", *, more: bool = False
-    ) -> None:
-        """Begin the answer, and unless `more` is to come, end it."""
+    async def begin(self, send: Send, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send the head of the answer; nothing else can be answered from then on."""
         self.status = status
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send_body(send, body, more=more)
 
     async def send_body(self, send: Send, body: bytes, *, more: bool) -> None:
         self.sent_bytes += len(body)
@@ -181,13 +178,15 @@ class Exchange:
         own = [*headers, *self._own_headers(cacheable=False)]
         if status not in (204, 304):
             own.append((b"content-length", b"%d" % len(body)))
-        await self.answer(send, status, own, body)
+        await self.begin(send, status, own)
+        await self.send_body(send, body, more=False)
 
     async def refuse(self, send: Send, error: LucidError) -> None:
         headers, body = self.problem(error)
         if isinstance(error, CLOSING):
             headers.append((b"connection", b"close"))
-        await self.answer(send, error.status, headers, body)
+        await self.begin(send, error.status, headers)
+        await self.send_body(send, body, more=False)
 
     def log_fields(self) -> dict[str, Any]:
         """The access log's line. The query is left out: it may hold what people search for."""

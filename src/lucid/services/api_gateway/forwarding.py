@@ -20,6 +20,9 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2."""
 
 _RETRY_S = 1.0
+_SHORT_BYTES = 65_536
+"""Up to this size nobody watches whether the client is still there."""
+
 _log = structlog.get_logger()
 
 
@@ -90,22 +93,17 @@ class Forwarder:
         """Raises what the client is to be told, as long as no answer has begun; ClientGone."""
         body = Body(receive, exchange.fields, self._settings)
         target, answer = await self._ask(exchange, match, body)
-        answered = False
+        answered = True
         try:
-            first = await answer.read() if not answer.ended else b""
-            headers = exchange.answer_headers(answer.status, answer.headers)
-            await exchange.answer(send, answer.status, headers, first, more=not answer.ended)
-            if not answer.ended:
+            await exchange.begin(send, answer.status, exchange.answer_headers(answer.status, answer.headers))
+            if answer.size is not None and answer.size <= _SHORT_BYTES:
+                await self._finish(exchange, answer, send)
+            else:
                 await self._relay(exchange, answer, receive, send)
-            answered = True
         except (ConnectionBroken, TimedOut) as error:
-            if not exchange.status:
-                raise Unavailable(f"{match.operation.service} broke off its answer", retry_after_s=_RETRY_S) from None
             # Half an answer is out. Leaving it unfinished breaks the connection, which is how the client learns.
+            answered = False
             _log.warning("answer broken off", service=match.operation.service, path=match.target, detail=error.detail)
-        except ClientGone:
-            answered = True
-            raise
         finally:
             answer.close()
             target.end(answered=answered)
@@ -151,8 +149,14 @@ class Forwarder:
                 if answered is not True:
                     target.end(answered=answered)
 
+    async def _finish(self, exchange: Exchange, answer: Answer, send: Send) -> None:
+        """The body of a short answer."""
+        while not answer.ended:
+            await exchange.send_body(send, await answer.read(), more=True)
+        await exchange.send_body(send, b"", more=False)
+
     async def _relay(self, exchange: Exchange, answer: Answer, receive: Receive, send: Send) -> None:
-        """The rest of a long answer, for as long as the client is there."""
+        """The body of a long answer, or of one without an end in sight, for as long as the client is there."""
         leaving = asyncio.create_task(_leave(receive))
         leaving.add_done_callback(lambda _: answer.close())
         try:

@@ -6,6 +6,7 @@ limiter the easiest thing to attack, and no limit at all would invite guessing p
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import structlog
@@ -32,7 +33,7 @@ class Limits:
         self._bus = bus
         self._clock = clock
         self._timeout_s = timeout_s
-        self._waiting: list[tuple[Sequence[Hit], asyncio.Future[list[Allowance]]]] = []
+        self._waiting: deque[tuple[Sequence[Hit], asyncio.Future[list[Allowance]]]] = deque()
         self._counting = False
         self._local = LocalLimits(clock)
         self._away_until = 0.0
@@ -59,7 +60,7 @@ class Limits:
             while self._waiting:
                 batch, size = [], 0
                 while self._waiting and size < _BATCH:
-                    batch.append(self._waiting.pop(0))
+                    batch.append(self._waiting.popleft())
                     size += len(batch[-1][0])
                 allowances = await self._answers([hit for hits, _ in batch for hit in hits])
                 begin = 0

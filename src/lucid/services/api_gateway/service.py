@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import json
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -56,7 +57,7 @@ class ApiGateway:
         self._folder = folder
         self._listener = listener
         self._upstream = upstream
-        self._documents: dict[str, Document] = {}
+        self._documents: Mapping[str, Document] = {}
         names = {*catalog.prefixes, *(service for service, _ in catalog.published.values())}
         self._pools = pools = {
             name: Pool(name, clock, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
@@ -68,7 +69,7 @@ class ApiGateway:
         self._authenticator = Authenticator(verifier, tokens=tokens, bus=bus, clock=clock)
         self._limits = Limits(bus, clock, timeout_s=settings.limits_timeout_ms / 1000)
         self._door = Door(
-            self._published(),
+            self._published({}),
             settings,
             authenticator=self._authenticator,
             limits=self._limits,
@@ -135,18 +136,19 @@ class ApiGateway:
 
     def _learned(self, service: str, document: Document) -> None:
         if self._documents.get(service) != document:
-            self._documents[service] = document
-            self._door.published = self._published()
+            documents = {**self._documents, service: document}
+            self._door.published = self._published(documents)
+            self._documents = documents
             _log.info("routes changed", service=service)
 
-    def _published(self) -> Published:
+    def _published(self, documents: Mapping[str, Document]) -> Published:
         operations = [
             operation
-            for service, document in self._documents.items()
+            for service, document in documents.items()
             for operation in operations_of(service, self._catalog.prefixes[service], document)
         ]
         routes = Routes(operations, expected=self._catalog.prefixes, published=self._catalog.published)
-        return Published(routes, json.dumps(merged(self._documents), ensure_ascii=False).encode())
+        return Published(routes, json.dumps(merged(documents), ensure_ascii=False).encode())
 
     # Its certificate.
 
