@@ -51,16 +51,12 @@ class DesktopManager:
     async def create(self, *, name: str, owner: str, actor: str | None = None) -> Desktop:
         if not (status := await self._xrdp.status()).available:
             raise Unavailable(f"no built-in desktops here: {status.reason}")
-        async with self._counting:
-            await self._quotas.check(owner)
-            await self._free(name)
-            body = {"owner": owner, "account": _account(name), "created": self._clock.now(), "actor": actor}
-            found = await self._documents.insert(DESKTOPS, name, body | {"state": CREATING})
         # A caller that goes away changes nothing: what was begun is finished or undone.
-        return await to_the_end(self._create(found))
+        return await to_the_end(self._create(name, owner, actor))
 
-    async def _create(self, found: Stored) -> Desktop:
-        async with self._turn(found.id):
+    async def _create(self, name: str, owner: str, actor: str | None) -> Desktop:
+        async with self._turn(name):
+            found = await self._reserve(name, owner, actor)
             try:
                 found = await self._provide(found)
             except LucidError:
@@ -69,6 +65,14 @@ class DesktopManager:
                 raise
             await self._done("desktop.created", found)
         return _desktop(found, running=False)
+
+    async def _reserve(self, name: str, owner: str, actor: str | None) -> Stored:
+        """The document of a new desktop. Raises Forbidden over the quota, Conflict."""
+        async with self._counting:
+            await self._quotas.check(owner)
+            await self._free(name)
+            body = {"owner": owner, "account": _account(name), "created": self._clock.now(), "actor": actor}
+            return await self._documents.insert(DESKTOPS, name, body | {"state": CREATING})
 
     async def get(self, *, name: str) -> Desktop:
         found = await self._documents.get(DESKTOPS, name)
@@ -121,7 +125,7 @@ class DesktopManager:
             except (NotFound, Conflict):
                 continue  # changed meanwhile
             except LucidError as error:
-                _log.warning("desktop waits", desktop=one.id, state=one.body["state"], detail=error.detail)
+                _log.info("desktop waits", desktop=one.id, state=one.body["state"], detail=error.detail)
                 failure = error
         if failure is not None:
             raise failure

@@ -37,6 +37,7 @@ class ServerManager:
         clock: Clock,
     ) -> None:
         self._reconcile_s = settings.reconcile_s
+        self._retry_s = settings.retry_s
         self._tasks = Tasks("rdp-server-manager")
         self.acts = Acts(audit=audit, clock=clock)
         self.clock = clock
@@ -66,8 +67,10 @@ class ServerManager:
 
     async def _keep_reconciling(self) -> None:
         while True:
+            wait_s = self._reconcile_s
             try:
                 await self.desktops.reconcile()
             except LucidError as error:
-                _log.warning("desktops and built-in host do not agree", error=error.slug, detail=error.detail)
-            await asyncio.sleep(self._reconcile_s)
+                _log.info("desktops and built-in host do not agree yet", error=error.slug, detail=error.detail)
+                wait_s = min(self._retry_s, wait_s)
+            await asyncio.sleep(wait_s)
