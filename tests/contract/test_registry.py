@@ -1,12 +1,13 @@
 """Every registry, in process and over Consul's HTTP API: who registers is found until it is not well any more."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from lucid.base.errors import NotFound, Unavailable
+from lucid.base.errors import InvalidInput, LucidError, NotFound, Unavailable
 from lucid.base.secret import Secret
 from lucid.drivers.consul.registry import ConsulRegistry
 from lucid.ports.registry import Instance, Registry
@@ -67,6 +68,14 @@ async def test_who_is_silent_is_left_out_within_its_ttl(registry: Registry, mesh
     assert await found(registry) == {"bank-1", "bank-2"}
 
 
+async def test_who_registers_again_passes_at_once(registry: Registry, mesh: RunningMesh) -> None:
+    await registry.register(instance=instance(), ttl_s=TTL_S)
+    await mesh.turn(TTL_S + 1)
+    assert await found(registry) == set()
+    await registry.register(instance=instance(), ttl_s=TTL_S)
+    assert await found(registry) == {"bank-1"}
+
+
 async def test_who_stays_silent_is_forgotten(registry: Registry, mesh: RunningMesh) -> None:
     await registry.register(instance=instance(), ttl_s=TTL_S)
     await mesh.turn(TTL_S)
@@ -117,3 +126,79 @@ async def test_a_wrong_token(mesh: RunningMesh) -> None:
     with pytest.raises(Unavailable, match="Permission denied"):
         await registry.register(instance=instance(), ttl_s=TTL_S)
     await registry.aclose()
+
+
+async def test_the_token_is_the_one_given_whatever_the_environment_says(
+    mesh: RunningMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", "another")
+    registry = ConsulRegistry(mesh.url, TOKEN)
+    assert await registry.services() == []
+    await registry.aclose()
+    stranger = ConsulRegistry(mesh.url, None)
+    with pytest.raises(Unavailable, match="Permission denied"):
+        await stranger.services()
+    await stranger.aclose()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8500/consul", "ftp://127.0.0.1", "http://"])
+async def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        await ConsulRegistry(url, None).services()
+
+
+async def test_what_others_register_and_cannot_be_called_is_left_out(mesh: RunningMesh) -> None:
+    registry = ConsulRegistry(mesh.url, TOKEN)
+    async with mesh.client() as consul:
+        await consul.agent.service.register("bank", "no-port")
+        await consul.agent.service.register("Not_A_Name!", "x", port=1)
+        await consul.agent.service.register("bank", "of-the-node", port=1)
+    (only,) = (await registry.healthy(service="bank")).instances
+    assert (only.id, only.address) == ("of-the-node", "127.0.0.1")
+    assert await registry.services() == ["bank"]
+    await registry.aclose()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        (404, "Unknown check ID", NotFound),
+        (500, 'CheckID "service:bank-1" does not have associated TTL', NotFound),
+        (500, "No cluster leader", Unavailable),
+        (429, "too many", Unavailable),
+        (400, "bad", InvalidInput),
+        (403, "Permission denied", Unavailable),
+        (302, "", Unavailable),
+    ],
+)
+async def test_what_agents_of_any_age_answer(status: int, text: str, error: type[LucidError]) -> None:
+    async with answering(f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n\r\n{text}") as url:
+        registry = ConsulRegistry(url, TOKEN)
+        with pytest.raises(error):
+            await registry.renew(id="bank-1")
+        await registry.aclose()
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[1]", "null", "not JSON", "[" * 100_000])
+async def test_an_answer_that_is_not_understood(body: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with answering(head + body) as url:
+        registry = ConsulRegistry(url, TOKEN)
+        with pytest.raises(Unavailable):
+            await registry.healthy(service="bank")
+        await registry.aclose()
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: str) -> AsyncIterator[str]:
+    """A server that says the same to everybody; its URL."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer.encode())
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        yield "http://{}:{}".format(*server.sockets[0].getsockname())
