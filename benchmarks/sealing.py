@@ -134,7 +134,7 @@ async def seal_journal(recorder: SessionRecorder, session: str, identity: Secret
     previous = _NO_CHUNK
     began = time.perf_counter()
     for number in range(count):
-        record = await processor.seal(job=_job(session, number, previous, key))
+        record = (await processor.seal(job=_job(session, number, previous, key))).chunk
         assert record is not None
         previous = record.digest
     return time.perf_counter() - began

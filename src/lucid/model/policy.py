@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lucid.model.canonical import CanonicalValue
+from lucid.model.canonical import CanonicalValue, canonical_json
 
 CHANNELS = {"clipboard": "cliprdr", "drive": "rdpdr", "audio": "rdpsnd", "printer": "rdpdr", "usb": "drdynvc"}
 """The static virtual channel behind each kind of redirection; drive and printer share one, and
@@ -20,3 +20,16 @@ class Policy(CanonicalValue):
     idle_limit_s: int = Field(default=1800, ge=1, le=86_400, description="without any input, the session ends")
     total_limit_s: int = Field(default=28_800, ge=1, le=604_800, description="the session ends in any case")
     playback: bool = Field(default=False, description="also wrap the recording's key for the platform's player")
+    index_typed_text: bool = Field(
+        default=False,
+        description="keep what is typed in the session as searchable text, outside of the encrypted recording; "
+        "passwords that are typed into the desktop are among it",
+    )
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON, without `index_typed_text` while that is off: policies older than this field keep their
+        digest, which is in the log."""
+        return canonical_json(self.model_dump(mode="json", exclude=set() if self.index_typed_text else _YOUNGER))
+
+
+_YOUNGER = {"index_typed_text"}

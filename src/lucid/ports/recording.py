@@ -5,7 +5,7 @@ from typing import Protocol
 from pydantic import Field
 
 from lucid.base.clock import Time
-from lucid.base.ids import SessionId
+from lucid.base.ids import Name, SessionId
 from lucid.base.value import Value
 from lucid.model.canonical import Digest
 from lucid.model.chunk import ChunkRecord
@@ -87,7 +87,9 @@ class Recorder(Protocol):
 
 class SealJob(Value):
     """One segment to be sealed as the chunk `index`; `previous` is the digest of the chunk before it.
-    `complete` is that of the ClosedSegment: such a segment without an end record was cut."""
+    `complete` is that of the ClosedSegment: such a segment without an end record was cut. `typing`: read the typed
+    text as well, from where the segment before it ended (its `Sealed.typing`, empty for the first); `last`: no segment
+    follows, so what was typed last ends with it."""
 
     session: SessionId
     segment: int = Field(ge=0)
@@ -96,13 +98,33 @@ class SealJob(Value):
     attempt: int = Field(ge=0)
     previous: Digest
     platform_key: WrappedKey
+    typing: str | None = None
+    last: bool = False
+
+
+class TypedLine(Value):
+    """Words that were typed one after the other, one space between them: up to Enter, a click or a key that moves
+    elsewhere. `times_us` is when each word was begun, in microseconds since the session began."""
+
+    text: str
+    times_us: tuple[int, ...]
+
+
+class Sealed(Value):
+    """What came of a segment: its chunk, None when it has no frames; if that was asked for, the lines that ended in it,
+    what the keys were read as, and the state to go on from, encrypted under the session's data key."""
+
+    chunk: ChunkRecord | None
+    lines: tuple[TypedLine, ...] = ()
+    layout: str = ""
+    typing: str | None = None
 
 
 class Processor(Protocol):
     """Turns closed segments into stored chunks. Offered by session-processor."""
 
-    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> ChunkRecord | None:
-        """Read the segment, compress, encrypt, store. None for a segment without frames. Raises Corrupted
+    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> Sealed:
+        """Read the segment, compress, encrypt, store. Raises Corrupted
         when the segment's records do not open, StorageFull, Unavailable also after `wait_s`: what nobody waits for
         any more must not hold up the others."""
         ...
@@ -152,6 +174,20 @@ class SessionOpened(Value):
     opened: Time
 
 
+class TypedText(Value):
+    """The text typed in a session that ended in its segment `segment`; `id` is its own, and rises with the session's
+    age and the segment. `layout`: what the keys were read as, with a note where the client's layout is not known."""
+
+    id: str
+    session: SessionId
+    user: Name
+    host: Name
+    opened: Time
+    segment: int = Field(ge=0)
+    layout: str
+    lines: tuple[TypedLine, ...]
+
+
 class Pipeline(Protocol):
     """The state of each session from opened to proven. Offered by session-pipeline."""
 
@@ -166,6 +202,19 @@ class Pipeline(Protocol):
 
     async def get(self, *, session: SessionId) -> Session:
         """Raises NotFound."""
+        ...
+
+    async def typed_text(
+        self, *, session: SessionId | None = None, after: str | None = None, newest_first: bool = False, limit: int = 50
+    ) -> list[TypedText]:
+        """Text that was typed, of one session or of all, by id; `after` is the id to continue behind. A session whose
+        policy does not allow it has none. After each, the bus says `{session, state, typed: id}` on the topic of the
+        sessions, before the segment is released."""
+        ...
+
+    async def forget_typed_text(self, *, session: SessionId) -> list[str]:
+        """Delete the text typed in the session, and return the ids of what there was. Raises NotFound for an unknown
+        session, Conflict before it is proven or failed: more may come until then."""
         ...
 
     async def list(self, *, after: SessionId | None = None, state: str | None = None, limit: int = 50) -> list[Session]:

@@ -11,6 +11,7 @@ from lucid.model.chunk import ChunkHeader, ChunkRecord
 from lucid.model.frame import FrameSpan, scan_frames
 from lucid.ports.recording import SealJob
 from lucid.recording.journal import promised_bytes, read_segment
+from lucid.recording.typed_text import client_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +39,41 @@ class SealedChunk:
 @dataclass(frozen=True, slots=True)
 class PackedSegment:
     """A segment's frames, compressed: the part of sealing that does not depend on the chunk's place.
-    `complete`: the segment ended with a record of its own. `length`: bytes before compression."""
+    `complete`: the segment ended with a record of its own. `length`: bytes before compression. `client`: the client's
+    frames, if they were asked for."""
 
     span: FrameSpan
     length: int
     compressed: bytes
     complete: bool
+    client: bytes = b""
 
 
 def pack_segment(
-    data_key: bytes, session: SessionId, number: int, segment: bytes, *, zstd_level: int = 1
+    data_key: bytes, session: SessionId, number: int, segment: bytes, *, zstd_level: int = 1, client: bool = False
 ) -> PackedSegment:
-    """Open a segment's file and compress its frames. Raises Corrupted when its records do not open, or what
-    they hold is not whole frames."""
+    """Open a segment's file and compress its frames; with `client` keep those of the client as they are as well. Raises
+    Corrupted when its records do not open, or what they hold is not whole frames."""
     promised = promised_bytes(segment)
-    packer = _Packer(promised, zstd_level)
+    packer = _Packer(promised, zstd_level, client)
     try:
         closed, _ = read_segment(data_key, session, number, segment, packer.add)
         if packer.length != promised:  # cut by a crash: zstd must be told the length that is left
-            packer = _Packer(packer.length, zstd_level)
+            packer = _Packer(packer.length, zstd_level, client)
             read_segment(data_key, session, number, segment, packer.add)
     except InvalidInput as error:
         raise Corrupted(f"segment {number}: {error.detail}") from None
-    return PackedSegment(packer.span, packer.length, packer.finish(), closed is not None)
+    return PackedSegment(packer.span, packer.length, packer.finish(), closed is not None, packer.client)
 
 
 class _Packer:
     """Compresses the frames of one record after the other, while they are in the processor's cache: `size` bytes in
     all. A record holds whole frames."""
 
-    def __init__(self, size: int, zstd_level: int) -> None:
+    def __init__(self, size: int, zstd_level: int, client: bool) -> None:
         self._zstd = zstandard.ZstdCompressor(level=zstd_level).compressobj(size=size)
         self._parts: list[bytes] = []
+        self._client: list[bytes] | None = [] if client else None
         self.length = 0
         self.span = FrameSpan(0, 0, 0)
 
@@ -78,6 +82,12 @@ class _Packer:
         self.span = _followed(self.span, scan_frames(frames))
         self.length += len(frames)
         self._parts.append(self._zstd.compress(frames))
+        if self._client is not None:
+            self._client.append(client_frames(frames))
+
+    @property
+    def client(self) -> bytes:
+        return b"".join(self._client or ())
 
     def finish(self) -> bytes:
         return b"".join([*self._parts, self._zstd.flush()])

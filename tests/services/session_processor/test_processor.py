@@ -12,7 +12,7 @@ from lucid.model.canonical import NO_DIGEST, digest_of
 from lucid.model.chunk import ChunkHeader
 from lucid.model.frame import Direction, Frame, encode_frames
 from lucid.model.manifest import WrappedKey
-from lucid.ports.recording import SealJob
+from lucid.ports.recording import Sealed, SealJob
 from lucid.recording.journal import RecordKind, SegmentWriter
 from lucid.services.session_processor.keys import DataKeys
 from lucid.services.session_processor.service import SessionProcessor
@@ -64,7 +64,7 @@ def processor(storage: SessionStorage, segments: Segments, identity: Secret = ID
 
 
 async def test_a_segment_becomes_a_stored_chunk(storage: SessionStorage) -> None:
-    chunk = await processor(storage, Segments()).seal(job=job(3, wrapped()))
+    chunk = (await processor(storage, Segments()).seal(job=job(3, wrapped()))).chunk
     assert chunk is not None
     data = await storage.get(digest=chunk.digest)
     assert (chunk.digest, chunk.size) == (digest_of(data), len(data))
@@ -73,7 +73,7 @@ async def test_a_segment_becomes_a_stored_chunk(storage: SessionStorage) -> None
 
 
 async def test_a_segment_without_frames_is_stored_nowhere(storage: SessionStorage) -> None:
-    assert await processor(storage, Segments()).seal(job=job(9, wrapped())) is None
+    assert await processor(storage, Segments()).seal(job=job(9, wrapped())) == Sealed(chunk=None)
     assert (await storage.usage()).chunks == 0
 
 
@@ -100,7 +100,7 @@ async def test_a_job_that_nobody_waits_for_holds_up_no_other(
         assert isinstance(task.exception(), Unavailable)
     monkeypatch.undo()
     async with asyncio.timeout(5):
-        assert await service.seal(job=job(4, key)) is not None
+        assert (await service.seal(job=job(4, key))).chunk is not None
 
 
 async def test_a_key_of_another_platform_is_no_corruption(storage: SessionStorage) -> None:

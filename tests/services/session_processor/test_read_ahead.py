@@ -22,7 +22,7 @@ class Packer:
         self.calls: list[int] = []
         self.changed = asyncio.Condition()
 
-    async def pack(self, data_key: bytes, session: str, number: int) -> PackedSegment:
+    async def pack(self, data_key: bytes, session: str, number: int, client: bool) -> PackedSegment:
         async with self.changed:
             self.calls.append(number)
             self.changed.notify_all()
@@ -41,10 +41,10 @@ class Packer:
 async def test_the_next_segments_are_packed_once() -> None:
     packer = Packer(closed=5)
     ahead = ReadAhead(packer.pack, depth=2, limit=4)
-    assert (await ahead.take(KEY, SESSION, 0)).span.count == 1
+    assert (await ahead.take(KEY, SESSION, 0, client=False)).span.count == 1
     await packer.called(3)
-    assert (await ahead.take(KEY, SESSION, 1)).span.count == 2
-    assert (await ahead.take(KEY, SESSION, 2)).span.count == 3
+    assert (await ahead.take(KEY, SESSION, 1, client=False)).span.count == 2
+    assert (await ahead.take(KEY, SESSION, 2, client=False)).span.count == 3
     await packer.called(5)
     assert sorted(packer.calls) == [0, 1, 2, 3, 4]
     await ahead.close()
@@ -53,10 +53,10 @@ async def test_the_next_segments_are_packed_once() -> None:
 async def test_a_segment_that_was_not_closed_yet_is_packed_when_it_is_asked_for() -> None:
     packer = Packer(closed=0)
     ahead = ReadAhead(packer.pack, depth=1, limit=4)
-    await ahead.take(KEY, SESSION, 0)
+    await ahead.take(KEY, SESSION, 0, client=False)
     await packer.called(2)
     packer.closed = 1
-    assert (await ahead.take(KEY, SESSION, 1)).span.count == 2
+    assert (await ahead.take(KEY, SESSION, 1, client=False)).span.count == 2
     await ahead.close()
 
 
@@ -64,10 +64,10 @@ async def test_who_asks_for_a_broken_segment_is_told() -> None:
     packer = Packer(closed=3)
     packer.broken = {1}
     ahead = ReadAhead(packer.pack, depth=1, limit=4)
-    await ahead.take(KEY, SESSION, 0)
+    await ahead.take(KEY, SESSION, 0, client=False)
     await packer.called(2)
     with pytest.raises(Corrupted):
-        await ahead.take(KEY, SESSION, 1)
+        await ahead.take(KEY, SESSION, 1, client=False)
     await ahead.close()
 
 
@@ -75,7 +75,7 @@ async def test_sessions_that_are_not_continued_cost_a_bounded_memory() -> None:
     packer = Packer(closed=9)
     ahead = ReadAhead(packer.pack, depth=2, limit=4)
     for _ in range(20):
-        await ahead.take(KEY, new_session_id(), 0)
+        await ahead.take(KEY, new_session_id(), 0, client=False)
     assert len(ahead) <= 4
     await ahead.close()
 
@@ -83,6 +83,6 @@ async def test_sessions_that_are_not_continued_cost_a_bounded_memory() -> None:
 async def test_nothing_is_read_ahead_at_depth_zero() -> None:
     packer = Packer(closed=9)
     ahead = ReadAhead(packer.pack, depth=0, limit=0)
-    await ahead.take(KEY, SESSION, 0)
+    await ahead.take(KEY, SESSION, 0, client=False)
     await ahead.close()
     assert packer.calls == [0]

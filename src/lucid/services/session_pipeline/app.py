@@ -9,6 +9,7 @@ from lucid.services.session_pipeline.orphans import Orphans
 from lucid.services.session_pipeline.service import SessionPipeline
 from lucid.services.session_pipeline.settings import SessionPipelineSettings
 from lucid.services.session_pipeline.store import SessionStore
+from lucid.services.session_pipeline.typed_store import TypedStore
 from lucid.services.session_pipeline.worker import Line
 
 
@@ -18,7 +19,8 @@ def create(settings: SessionPipelineSettings, ports: Ports) -> App:
     openings = Openings(
         store=store, recorder=recorder, anchoring=anchoring, data_chain=ports.get(DataChain), clock=ports.clock
     )
-    line = Line(settings, store, openings, recorder, ports.get(Processor), anchoring, ports.clock)
+    typed = TypedStore(ports.get(Documents), ports.get(Bus))
+    line = Line(settings, store, typed, openings, recorder, ports.get(Processor), anchoring, ports.clock)
     orphans = Orphans(store, ports.get(Storage), interval_s=settings.sweep_interval_s)
     service = SessionPipeline(line, orphans)
     return App(provides={Pipeline: service}, start=service.start, stop=service.stop, checks={"sessions": service.check})

@@ -4,11 +4,11 @@ import asyncio
 
 import structlog
 
-from lucid.base.errors import LucidError, NotFound, Unavailable
+from lucid.base.errors import Conflict, LucidError, NotFound, Unavailable
 from lucid.base.tasks import Tasks
 from lucid.model.host import Grant
 from lucid.model.session import Session, SessionEnd, SessionState
-from lucid.ports.recording import SessionOpened
+from lucid.ports.recording import SessionOpened, TypedText
 from lucid.recording.lifecycle import SessionRecord
 from lucid.services.session_pipeline.orphans import Orphans
 from lucid.services.session_pipeline.worker import Line, Worker
@@ -87,6 +87,19 @@ class SessionPipeline:
     async def get(self, *, session: str) -> Session:
         held = await self._line.store.get(session)
         return held.record.public(await self._line.store.chunks(session))
+
+    async def typed_text(
+        self, *, session: str | None = None, after: str | None = None, newest_first: bool = False, limit: int = 50
+    ) -> list[TypedText]:
+        return await self._line.typed.find(session, after=after, newest_first=newest_first, limit=limit)
+
+    async def forget_typed_text(self, *, session: str) -> list[str]:
+        state = (await self._line.store.get(session)).record.state
+        if state in UNFINISHED:
+            raise Conflict(f"the session is {state}: more may be typed in it")
+        forgotten = await self._line.typed.forget(session)
+        _log.info("typed text forgotten", session=session, segments=len(forgotten))
+        return forgotten
 
     async def list(self, *, after: str | None = None, state: str | None = None, limit: int = 50) -> list[Session]:
         states = () if state is None else (state,)

@@ -17,6 +17,7 @@ from lucid.recording.manifest import CLOSING_MARGIN_S, build_manifest
 from lucid.services.session_pipeline.opening import Openings
 from lucid.services.session_pipeline.settings import SessionPipelineSettings
 from lucid.services.session_pipeline.store import Held, SessionStore
+from lucid.services.session_pipeline.typed_store import TypedStore
 
 _log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ class Line:
 
     settings: SessionPipelineSettings
     store: SessionStore
+    typed: TypedStore
     openings: Openings
     recorder: Recorder
     processor: Processor
@@ -115,6 +117,7 @@ class Worker:
             raise Corrupted(f"segment {index} is missing")
         await self._save(self._record.begin_sealing(chunks))
         assert self._record.sealing is not None
+        typing = await self._line.typed.state(self._session, index) if self._record.rules.index_typed_text else None
         job = SealJob(
             session=self._session,
             segment=segment.number,
@@ -123,11 +126,15 @@ class Worker:
             attempt=self._record.sealing.attempt,
             previous=chunks[-1].digest if chunks else NO_DIGEST,
             platform_key=self._record.begun.platform_key,
+            typing=typing,
+            last=last,
         )
-        chunk = await self._line.processor.seal(job=job)
-        if chunk is not None:
-            await self._line.store.add_chunk(self._session, chunk)
-            chunks.append(chunk)
+        sealed = await self._line.processor.seal(job=job)
+        if typing is not None:
+            await self._line.typed.keep(self._record, index, typing, sealed)
+        if sealed.chunk is not None:
+            await self._line.store.add_chunk(self._session, sealed.chunk)
+            chunks.append(sealed.chunk)
             await self._line.recorder.release_segment(session=self._session, number=segment.number)
         elif not last:
             raise Corrupted(f"segment {index} holds no frames, and more segments follow")
@@ -147,6 +154,7 @@ class Worker:
             index = await self._line.anchoring.closed(manifest=manifest, chunks=chunks)
             await self._save(self._record.anchored(index, manifest.digest()))
         await self._line.anchoring.bundle(session=self._session, wait_s=self._line.settings.poll_s)
+        await self._line.typed.finish(self._session)
         await self._save(self._record.proven())
         _log.info("session proven", session=self._session, chunks=len(chunks))
 

@@ -13,8 +13,8 @@ from lucid.recording.sealing import PackedSegment
 
 _log = structlog.get_logger()
 
-Pack = Callable[[bytes, SessionId, int], Awaitable[PackedSegment]]
-"""From data key, session and segment number."""
+Pack = Callable[[bytes, SessionId, int, bool], Awaitable[PackedSegment]]
+"""From data key, session, segment number, and whether to keep the client's frames, the same for a whole session."""
 
 
 class ReadAhead:
@@ -31,26 +31,26 @@ class ReadAhead:
         self._tasks = Tasks("read-ahead")
         self._packing: OrderedDict[tuple[SessionId, int], asyncio.Task[PackedSegment | None]] = OrderedDict()
 
-    async def take(self, data_key: bytes, session: SessionId, number: int) -> PackedSegment:
+    async def take(self, data_key: bytes, session: SessionId, number: int, client: bool) -> PackedSegment:
         """The packed segment, from before or made now; the next ones are begun. Raises what `pack` raises."""
         ahead = self._packing.pop((session, number), None)
         for later in range(number + 1, number + 1 + self._depth):
-            self._begin(data_key, session, later)
+            self._begin(data_key, session, later, client)
         found = await ahead if ahead is not None else None
-        return found or await self._pack(data_key, session, number)
+        return found or await self._pack(data_key, session, number, client)
 
-    def _begin(self, data_key: bytes, session: SessionId, number: int) -> None:
+    def _begin(self, data_key: bytes, session: SessionId, number: int, client: bool) -> None:
         if (session, number) in self._packing:
             return
         while len(self._packing) >= self._limit:
             self._packing.popitem(last=False)[1].cancel()
-        task = self._tasks.spawn(self._try(data_key, session, number), name=f"{session} {number}")
+        task = self._tasks.spawn(self._try(data_key, session, number, client), name=f"{session} {number}")
         self._packing[session, number] = task
 
-    async def _try(self, data_key: bytes, session: SessionId, number: int) -> PackedSegment | None:
+    async def _try(self, data_key: bytes, session: SessionId, number: int, client: bool) -> PackedSegment | None:
         """None when the segment is not there yet, or does not pack: whoever needs it tries again and is told."""
         try:
-            return await self._pack(data_key, session, number)
+            return await self._pack(data_key, session, number, client)
         except NotFound:
             pass
         except LucidError as error:

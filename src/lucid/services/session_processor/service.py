@@ -5,12 +5,12 @@ import os
 
 from lucid.base.errors import Unavailable
 from lucid.base.ids import SessionId
-from lucid.model.chunk import ChunkRecord
-from lucid.ports.recording import Recorder, SealJob, Storage
+from lucid.ports.recording import Recorder, Sealed, SealJob, Storage
 from lucid.recording.sealing import PackedSegment, pack_segment, seal_packed
 from lucid.services.session_processor.keys import DataKeys
 from lucid.services.session_processor.read_ahead import ReadAhead
 from lucid.services.session_processor.settings import SessionProcessorSettings
+from lucid.services.session_processor.typed import read_typed
 
 
 class SessionProcessor:
@@ -27,7 +27,7 @@ class SessionProcessor:
         self._packs = asyncio.Semaphore(jobs)
         self._ahead = ReadAhead(self._pack, depth=settings.read_ahead, limit=settings.read_ahead * jobs)
 
-    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> ChunkRecord | None:
+    async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> Sealed:
         try:
             async with asyncio.timeout(wait_s):
                 return await self._seal(job)
@@ -36,20 +36,24 @@ class SessionProcessor:
                 f"chunk {job.index} of session {job.session} was not sealed within {wait_s:g} s"
             ) from None
 
-    async def _seal(self, job: SealJob) -> ChunkRecord | None:
+    async def _seal(self, job: SealJob) -> Sealed:
         data_key = await self._keys.unwrap(job.platform_key)
         async with self._jobs:
-            packed = await self._ahead.take(data_key, job.session, job.segment)
+            packed = await self._ahead.take(data_key, job.session, job.segment, job.typing is not None)
             sealed = await asyncio.to_thread(seal_packed, job, data_key, packed)
-            if sealed is None:
-                return None
-            return sealed.record(await self._storage.put(chunk=sealed.data))
+            chunk = sealed and sealed.record(await self._storage.put(chunk=sealed.data))
+            if job.typing is None:
+                return Sealed(chunk=chunk)
+            typed = await asyncio.to_thread(read_typed, job, data_key, packed)
+            return Sealed(chunk=chunk, lines=typed.lines, layout=typed.layout, typing=typed.typing)
 
-    async def _pack(self, data_key: bytes, session: SessionId, number: int) -> PackedSegment:
+    async def _pack(self, data_key: bytes, session: SessionId, number: int, client: bool) -> PackedSegment:
         async with self._packs:
             segment = await self._recorder.read_segment(session=session, number=number)
             level = self._settings.zstd_level
-            return await asyncio.to_thread(pack_segment, data_key, session, number, segment, zstd_level=level)
+            return await asyncio.to_thread(
+                pack_segment, data_key, session, number, segment, zstd_level=level, client=client
+            )
 
     async def stop(self) -> None:
         """Nothing runs when it returns; a sealing under way has been cancelled by its caller."""
