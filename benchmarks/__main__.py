@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.report import show
 
-NAMES = ("sealing", "gateway", "video", "log", "platform", "api-gateway")
+NAMES = ("sealing", "gateway", "video", "log", "platform", "api-gateway", "search")
 
 
 def main(names: list[str]) -> int:

@@ -89,19 +89,18 @@ class RecordingKeeper:
                 return kept
             return kept.model_copy(update={"hold": hold})
 
-        kept = await self._memory.change(session, held)
-        if kept.hold == hold:
+        before, kept = await self._memory.change(session, held)
+        if kept != before:
             await self._acts.done("recording.held", origin, accountable=True, session=session, reason=reason)
             await self._changed(session)
         return kept
 
     async def lift(self, *, session: SessionId, actor: Name | None = None) -> Kept:
         await self._pipeline.get(session=session)
-        if (await self._memory.get(session)).hold is None:
-            return await self._memory.get(session)
-        kept = await self._memory.change(session, lambda kept: kept.model_copy(update={"hold": None}))
-        await self._acts.done("recording.released", _origin(actor), accountable=True, session=session)
-        await self._changed(session)
+        before, kept = await self._memory.change(session, lambda kept: kept.model_copy(update={"hold": None}))
+        if kept != before:
+            await self._acts.done("recording.released", _origin(actor), accountable=True, session=session)
+            await self._changed(session)
         return kept
 
     async def share(
@@ -125,7 +124,7 @@ class RecordingKeeper:
         await self._anchoring.act(
             type="recording.shared", subject={"actor": origin.actor, "recipient": recipient}, session=session
         )
-        kept = await self._memory.change(session, shared)
+        _, kept = await self._memory.change(session, shared)
         await self._acts.done("recording.shared", origin, session=session, recipient=recipient)
         await self._changed(session)
         return _share(kept, recipient) or share
@@ -156,7 +155,7 @@ class RecordingKeeper:
                 raise Conflict(f"the recording is held by {kept.hold.by}")
             return kept.model_copy(update={"deletion": deletion})
 
-        kept = await self._memory.change(session, deleted)
+        _, kept = await self._memory.change(session, deleted)
         if kept.deletion is not None and kept.deletion.complete:
             return kept
         destroying = self._destroying.get(session) or self._spawn(session)

@@ -31,8 +31,9 @@ class Memory:
         found = await self._documents.find(KEPT, {"session": list(sessions)}, limit=len(sessions))
         return {stored.id: Kept.model_validate(stored.body["kept"]) for stored in found}
 
-    async def change(self, session: SessionId, change: Callable[[Kept], Kept]) -> Kept:
-        """Replace what was decided by what `change` makes of it, which may be called more than once."""
+    async def change(self, session: SessionId, change: Callable[[Kept], Kept]) -> tuple[Kept, Kept]:
+        """Replace what was decided by what `change` makes of it, which may be called more than once. Returns what was
+        decided before and after."""
         while True:
             try:
                 stored = await self._documents.get(KEPT, session)
@@ -41,7 +42,7 @@ class Memory:
             before = Kept(session=session) if stored is None else Kept.model_validate(stored.body["kept"])
             after = change(before)
             if after == before:
-                return before
+                return before, after
             try:
                 if stored is None:
                     await self._documents.insert(KEPT, session, _body(after))
@@ -49,7 +50,7 @@ class Memory:
                     await self._documents.replace(KEPT, session, _body(after), version=stored.version)
             except Conflict:
                 continue
-            return after
+            return before, after
 
     async def deleting(self) -> list[SessionId]:
         """Sessions whose deletion was begun and is not complete."""

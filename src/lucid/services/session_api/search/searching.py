@@ -75,8 +75,6 @@ class Searcher:
         collection = COLLECTIONS[asked.kind]
         if unknown := sorted(asked.filters.keys() - collection.fields.keys()):
             raise InvalidInput(f"{unknown[0]}: {asked.kind} have no such field", field=unknown[0])
-        if (sort := asked.sort.removeprefix("-")) and collection.fields.get(sort, "text") == "text":
-            raise InvalidInput(f"sort: {asked.kind} cannot be sorted by {sort!r}", field="sort")
         ranges: tuple[Range, ...] = ()
         if asked.since is not None or asked.until is not None:
             ranges = (Range(field=_TIMES[asked.kind], at_least=asked.since, at_most=asked.until),)
