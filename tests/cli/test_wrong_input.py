@@ -5,14 +5,13 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-LUCID = str(Path(sys.executable).with_name("lucid"))
-PORTS = {"LUCID_HTTP_PORT": "0", "LUCID_RDP_CONTROLLER_RDP_PORT": "0"}
+from tests.cli.running import LUCID, PORTS
+
 NO_SESSION = "01930000-0000-7000-8000-000000000000"
 
 

@@ -1,5 +1,6 @@
 """The whole platform in one process: a session over RDP is recorded, sealed, anchored and verified offline."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ from lucid.catalog.keys import OWNER_IDENTITY
 from lucid.catalog.services import SERVICES
 from lucid.model.session import EndReason, SessionState
 from lucid.ports.log import LogStore
-from lucid.ports.recording import Pipeline
+from lucid.ports.recording import Pipeline, Recorder
 from lucid.runtime.client import RemotePlatform
 from lucid.runtime.export import export_session
 from lucid.runtime.picture import read_identity, recorded_frames, screen_at
@@ -69,6 +70,9 @@ async def test_secrets_stand_in_no_file(platform: Platform, tmp_path: Path) -> N
         await client.wait_closed()
     (newest,) = await platform.port(Pipeline).list()
     await platform.port(Pipeline).wait(session=newest.id, wait_s=20)
+    async with asyncio.timeout(10):
+        while await platform.port(Recorder).recordings():  # noqa: ASYNC110 - their files would vanish unread
+            await asyncio.sleep(0.02)
     needles = [PASSWORD.encode(), PASSWORD.encode("utf-16-le")]
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert files
