@@ -30,7 +30,7 @@ async def test_states_come_as_events_until_the_session_is_proven(service: Sessio
     session = world.add_session(state=SessionState.RECORDING)
     stream = session_events(session, service.pipeline, service.changes, seen="", heartbeat_s=60)
     assert parsed(await anext(stream)) == ("recording", "recording")
-    waiting = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+    waiting: asyncio.Future[bytes] = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     world.change_session(session.id, told=False, state=SessionState.PROVEN)
     service.changes.tell(session.id)
@@ -149,7 +149,7 @@ async def test_bad_input_is_a_problem(
         "kind=x",
         "kind=audit&state=proven",
         "kind=sessions&q=" + "x" * 501,
-        "kind=hosts&sort=admits%00",
+        "kind=hosts&sort=-admits",
         "kind=audit&from=x",
     ],
 )
@@ -189,5 +189,5 @@ async def test_the_document_is_complete(service: SessionApi) -> None:
     document = service_document(literal, api_routes(service))
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     names = [operation["operationId"] for operation in operations]
-    assert len(set(names)) == len(names) == 20
+    assert len(set(names)) == len(names) == 18
     assert all(operation["summary"] and operation["description"] for operation in operations)

@@ -51,6 +51,8 @@ COLLECTIONS: dict[SearchKind, Collection] = {
         },
     ),
 }
+HIDDEN = frozenset({"admits"})
+"""Fields for the service alone."""
 NEWEST_FIRST: dict[SearchKind, str] = {
     "sessions": "-opened",
     "hosts": "host",

@@ -16,7 +16,7 @@ from lucid.model.permission import Permission
 from lucid.model.principal import Principal
 from lucid.ports.search import Hit, Query, Range, Rebuild, SearchIndex, SearchKind
 from lucid.services.session_api.search.indexer import KINDS
-from lucid.services.session_api.search.kinds import COLLECTIONS, NEWEST_FIRST
+from lucid.services.session_api.search.kinds import COLLECTIONS, HIDDEN, NEWEST_FIRST
 from lucid.services.session_api.search.sources import Sources
 
 PERMISSIONS: dict[SearchKind, Permission] = {
@@ -75,6 +75,8 @@ class Searcher:
         collection = COLLECTIONS[asked.kind]
         if unknown := sorted(asked.filters.keys() - collection.fields.keys()):
             raise InvalidInput(f"{unknown[0]}: {asked.kind} have no such field", field=unknown[0])
+        if asked.sort.removeprefix("-") in HIDDEN:
+            raise InvalidInput(f"sort: {asked.kind} have no such field", field="sort")
         ranges: tuple[Range, ...] = ()
         if asked.since is not None or asked.until is not None:
             ranges = (Range(field=_TIMES[asked.kind], at_least=asked.since, at_most=asked.until),)
