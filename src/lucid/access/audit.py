@@ -241,5 +241,5 @@ def _without_lease(found: Stored) -> dict[str, object]:
 
 def _first_id(time: str) -> str:
     """The least UUIDv7 of the millisecond of `time`."""
-    milliseconds = (parse_time(time) - _EPOCH) // timedelta(milliseconds=1)
+    milliseconds = max(0, (parse_time(time) - _EPOCH) // timedelta(milliseconds=1))
     return str(uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | 0x2 << 62))

@@ -96,6 +96,7 @@ async def test_events_are_found_by_what_they_say(trail: AuditTrail) -> None:
     assert await seconds_of(outcome=Outcome.DENIED) == [0, 5, 10, 15]
     assert await seconds_of(since=shift_time(START, 5), until=shift_time(START, 8)) == [5, 6, 7]
     assert await seconds_of(actor="ada", since=shift_time(START, 17)) == [18]
+    assert len(await seconds_of(since="0005-11-27T08:17:40.673318Z", until="9999-12-31T23:59:59.999999Z")) == 20
     newest = await trail.search(AuditFilter(until=shift_time(START, 8)), newest_first=True, limit=2)
     assert [one.time[17:19] for one in newest] == ["07", "06"]
 

@@ -122,7 +122,7 @@ async def test_a_first_login_makes_an_account_and_gives_tokens(make_app: MakeApp
 
 
 async def test_roles_come_from_groups_at_each_login(make_app: MakeApp, browser: httpx.AsyncClient) -> None:
-    app = make_app(oidc_roles={"others": "auditor", "lucid-admins": "developer"}, oidc_default_role=None)
+    app = make_app(oidc_roles={"others": "auditor", "lucid-admins": "developer"}, oidc_default_role="")
     assert (await log_in(browser, app)).status_code == 200
     assert (await role_of(app, "ada")).role == "developer"
     keeping: Any = app.provides[AccountKeeping]
@@ -132,7 +132,7 @@ async def test_roles_come_from_groups_at_each_login(make_app: MakeApp, browser: 
 
 
 async def test_who_is_in_no_group_stays_out(make_app: MakeApp) -> None:
-    app = make_app(oidc_roles={"lucid-admins": "admin"}, oidc_default_role=None)
+    app = make_app(oidc_roles={"lucid-admins": "admin"}, oidc_default_role="")
     async with httpx.AsyncClient(trust_env=False) as browser:
         answer = await log_in(browser, app, "eve")
     assert answer.status_code == 403

@@ -34,7 +34,7 @@ def oidc_login(
         settings.oidc_name_claim,
         settings.oidc_groups_claim,
         settings.oidc_roles,
-        settings.oidc_default_role,
+        settings.oidc_default_role or None,
         settings.oidc_create_accounts,
         settings.oidc_adopt_accounts,
     )

@@ -1,5 +1,7 @@
 """Settings of lucid-auth-service."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -64,8 +66,8 @@ class LucidAuthServiceSettings(Settings):
     oidc_roles: dict[str, Role] = Field(
         default={}, description='roles by group, the first that fits counts, as JSON: `{"admins": "admin"}`; `{}`: none'
     )
-    oidc_default_role: Role | None = Field(
-        default="user", description="role of new people, and of who is in none of the groups; `null`: no login"
+    oidc_default_role: Literal[Role, ""] = Field(
+        default="user", description="role of new people, and of who is in none of the groups; empty: no login"
     )
     oidc_create_accounts: bool = Field(default=False, description="make an account at the first login")
     oidc_adopt_accounts: bool = Field(
