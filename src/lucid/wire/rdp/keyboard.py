@@ -50,6 +50,8 @@ _MARKS = {
 """The combining mark of each accent of a dead key."""
 _CEDILLAS = {"'c": "ç", "'C": "Ç"}
 """What the apostrophe of the US international layout makes of c."""
+_QUOTES, _VOWELS = "'\"", frozenset("aeiouyAEIOUY")
+"""Dead keys that are quotation marks before anything but these: nobody types ś for the end of `it's`."""
 
 
 @dataclass(slots=True)
@@ -179,6 +181,8 @@ def compose(accent: str, char: str) -> str:
         return accent
     if (special := _CEDILLAS.get(accent + char)) is not None:
         return special
+    if accent in _QUOTES and char not in _VOWELS:
+        return accent + char
     composed = unicodedata.normalize("NFC", char + _MARKS[accent])
     return composed if len(composed) == 1 else accent + char
 
