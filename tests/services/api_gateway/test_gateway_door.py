@@ -217,7 +217,7 @@ async def test_a_door_that_is_not_of_this_machine_alone_speaks_tls(world: World)
 async def test_a_taken_port_is_said(world: World) -> None:
     first = await world.gateway(PREFIXES)
     port = int((await first.endpoint()).url.rpartition(":")[2])
-    with pytest.raises(InvalidInput, match=str(port)):
+    with pytest.raises(InvalidInput, match=f"{port}.*LUCID_API_GATEWAY_PUBLIC_PORT"):
         await world.gateway(PREFIXES, public_port=port)
 
 

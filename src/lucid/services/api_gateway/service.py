@@ -84,19 +84,7 @@ class ApiGateway:
         cannot be used."""
         settings = self._settings
         tls, certificate = await self._tls()
-        self._listening = await self._listener.open(
-            self._door,
-            host=settings.public_host,
-            port=settings.public_port,
-            tls=tls,
-            limits=ListenLimits(
-                header_bytes=settings.header_limit_bytes,
-                head_s=settings.header_timeout_s,
-                idle_s=settings.connection_idle_s,
-                connections=settings.max_connections,
-                message_bytes=settings.websocket_message_bytes,
-            ),
-        )
+        self._listening = await self._listen(tls)
         address = settings.public_address or settings.public_host
         host = f"[{address}]" if ":" in address else address
         url = f"{'https' if tls else 'http'}://{host}:{self._listening.port}"
@@ -104,6 +92,23 @@ class ApiGateway:
         await self._authenticator.start()
         await self._discovery.start()
         _log.info("listening for the API", url=url)
+
+    async def _listen(self, tls: ssl.SSLContext | None) -> Listening:
+        settings = self._settings
+        limits = ListenLimits(
+            header_bytes=settings.header_limit_bytes,
+            head_s=settings.header_timeout_s,
+            idle_s=settings.connection_idle_s,
+            connections=settings.max_connections,
+            message_bytes=settings.websocket_message_bytes,
+        )
+        try:
+            return await self._listener.open(
+                self._door, host=settings.public_host, port=settings.public_port, tls=tls, limits=limits
+            )
+        except InvalidInput as error:
+            detail = f"{error.detail} (LUCID_API_GATEWAY_PUBLIC_PORT chooses another port)"
+            raise InvalidInput(detail, field="public_port") from None
 
     async def stop(self) -> None:
         """Take no more requests, let those that run end within a second."""
