@@ -157,6 +157,8 @@ class Keyboard:
         if unit == 0x08:
             return Stroke.BACKSPACE
         char = chr(unit)
+        if unit > 0x20 and char.isspace():  # a no-break space is no printable character to Python
+            return " "
         return char if char.isprintable() else self._stroke(Stroke.LEAVE)
 
     def _stroke(self, stroke: Stroke) -> Stroke:
