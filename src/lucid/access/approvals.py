@@ -1,6 +1,7 @@
 """Just-in-time approval of connections by another person (port Approvals)."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lucid.access.acts import Acts, Origin
@@ -9,8 +10,8 @@ from lucid.base.clock import Clock, shift_time
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound
 from lucid.base.ids import new_session_id
 from lucid.model.policy import Policy
-from lucid.ports.access import Approval, ApprovalState
-from lucid.ports.stores import Documents, Stored
+from lucid.ports.access import Approval, ApprovalState, AuditEvent
+from lucid.ports.stores import Documents, Json, Stored
 
 APPROVALS = "approvals"
 APPROVAL_TOPIC = "approval"
@@ -35,7 +36,8 @@ class ApprovalRules:
 
 class ApprovalDesk:
     """Approvals in documents. Each change replaces the version that was looked at, so an approval is decided once and
-    used once. One that is over time is shown as expired; the sweep writes that down."""
+    used once. One that is over time is shown as expired; the sweep writes that down. The acts on an approval stand in
+    its document (`owed`) until they are in the audit trail, whatever fails in between."""
 
     def __init__(
         self, rules: ApprovalRules, *, documents: Documents, announcer: Announcer, acts: Acts, clock: Clock
@@ -74,8 +76,8 @@ class ApprovalDesk:
             requested=now,
             expires=shift_time(now, self._rules.wait_s),
         )
-        await self._documents.insert(APPROVALS, approval.id, approval.model_dump(mode="json"))
-        await self._tell(approval, "approval.requested", Origin(user))
+        body = approval.model_dump(mode="json") | self._owing(approval, "approval.requested", Origin(user))
+        await self._tell(await self._documents.insert(APPROVALS, approval.id, body))
         return approval
 
     async def get(self, *, id: str) -> Approval:
@@ -84,38 +86,34 @@ class ApprovalDesk:
     async def decide(self, *, id: str, by: str, approve: bool, origin: Origin) -> Approval:
         """Approve or deny. Raises NotFound; Forbidden to the person who asks; Conflict when it is decided or over
         already."""
-        found = await self._find(id)
-        approval = self._seen(found)
-        if approval.user == by:
-            raise Forbidden("another person has to decide")
-        if approval.state is not ApprovalState.PENDING:
-            raise Conflict(f"the request is {approval.state.value} already")
-        changes: dict[str, object] = {"decided_by": by, "state": ApprovalState.DENIED}
-        if approve:
+
+        def decision(approval: Approval) -> Approval:
+            if approval.user == by:
+                raise Forbidden("another person has to decide")
+            if approval.state is not ApprovalState.PENDING:
+                raise Conflict(f"the request is {approval.state.value} already")
+            if not approve:
+                return approval.model_copy(update={"decided_by": by, "state": ApprovalState.DENIED})
             until = shift_time(self._clock.now(), self._rules.use_s)
-            changes |= {"state": ApprovalState.APPROVED, "expires": until}
-        decided = approval.model_copy(update=changes)
-        await self._replace(found, decided)
-        await self._tell(decided, "approval.approved" if approve else "approval.denied", origin)
-        return decided
+            changes = {"decided_by": by, "state": ApprovalState.APPROVED, "expires": until}
+            return approval.model_copy(update=changes)
+
+        return await self._change(id, decision, "approval.approved" if approve else "approval.denied", origin)
 
     async def use(self, *, id: str, user: str, host: str, policy: Policy) -> None:
         """As the port says."""
+
+        def usage(approval: Approval) -> Approval:
+            if (approval.user, approval.host, approval.policy) != (user, host, policy):
+                raise Forbidden("the approval is for another connection")
+            if approval.state is not ApprovalState.APPROVED:
+                raise Forbidden(f"the request is {approval.state.value}")
+            return approval.model_copy(update={"state": ApprovalState.USED})
+
         try:
-            found = await self._find(id)
+            await self._change(id, usage, "approval.used", Origin(user))
         except NotFound:
             raise Forbidden("there is no such approval") from None
-        approval = self._seen(found)
-        if (approval.user, approval.host, approval.policy) != (user, host, policy):
-            raise Forbidden("the approval is for another connection")
-        if approval.state is not ApprovalState.APPROVED:
-            raise Forbidden(f"the request is {approval.state.value}")
-        used = approval.model_copy(update={"state": ApprovalState.USED})
-        try:
-            await self._replace(found, used)
-        except Conflict:
-            raise Forbidden("the approval is used") from None
-        await self._tell(used, "approval.used", Origin(user))
 
     async def page(
         self, *, user: str | None, state: ApprovalState | None, after: str | None, limit: int
@@ -140,7 +138,9 @@ class ApprovalDesk:
             after = page[-1].id
             for found in page:
                 approval = self._seen(found)
-                if approval.expires < limit:
+                if found.body.get("owed"):
+                    await self._settle(found)
+                elif approval.expires < limit:
                     removed += await self._documents.delete(APPROVALS, found.id)
                 elif approval.state.value != found.body["state"]:
                     await self._expire(found, approval)
@@ -148,14 +148,14 @@ class ApprovalDesk:
 
     async def _expire(self, found: Stored, approval: Approval) -> None:
         try:
-            await self._replace(found, approval)
+            await self._replace(found, approval, {})
         except Conflict:
             return  # another replica did
         self._announcer.announce(APPROVAL_TOPIC, approval.model_dump(mode="json"))
 
     def _seen(self, found: Stored) -> Approval:
         """The approval as it is now."""
-        approval = Approval.model_validate(found.body)
+        approval = _approval(found)
         if approval.state in _OPEN and self._clock.now() >= approval.expires:
             return approval.model_copy(update={"state": ApprovalState.EXPIRED})
         return approval
@@ -166,14 +166,44 @@ class ApprovalDesk:
         except NotFound:
             raise NotFound("no such approval") from None
 
-    async def _replace(self, found: Stored, approval: Approval) -> None:
-        try:
-            await self._documents.replace(APPROVALS, found.id, approval.model_dump(mode="json"), version=found.version)
-        except Conflict:
-            raise Conflict("the request was decided, used or has expired in the meantime") from None
+    async def _change(self, id: str, change: Callable[[Approval], Approval], act: str, origin: Origin) -> Approval:
+        """Replace the approval by what `change` makes of it, which is asked again when another change came in
+        between; what it raises is raised. Raises NotFound."""
+        while True:
+            found = await self._find(id)
+            changed = change(self._seen(found))
+            try:
+                stored = await self._replace(found, changed, self._owing(changed, act, origin))
+            except Conflict:
+                continue
+            await self._tell(stored)
+            return changed
 
-    async def _tell(self, approval: Approval, act: str, origin: Origin) -> None:
-        await self._acts.done(
+    async def _replace(self, found: Stored, approval: Approval, owing: Json) -> Stored:
+        owed = [*found.body.get("owed", ()), *owing.get("owed", ())]
+        body = approval.model_dump(mode="json") | {"owed": owed}
+        return await self._documents.replace(APPROVALS, found.id, body, version=found.version)
+
+    def _owing(self, approval: Approval, act: str, origin: Origin) -> Json:
+        event = self._acts.event(
             act, origin, accountable=True, approval=approval.id, account=approval.user, host=approval.host
         )
-        self._announcer.announce(APPROVAL_TOPIC, approval.model_dump(mode="json"))
+        return {"owed": [event.model_dump(mode="json")]}
+
+    async def _tell(self, stored: Stored) -> None:
+        self._announcer.announce(APPROVAL_TOPIC, _approval(stored).model_dump(mode="json"))
+        await self._settle(stored)
+
+    async def _settle(self, stored: Stored) -> None:
+        """Record what the approval owes, and strike that out. A crash in between records it again, under the same
+        id."""
+        for event in stored.body["owed"]:
+            await self._acts.record(AuditEvent.model_validate(event))
+        try:
+            await self._documents.replace(APPROVALS, stored.id, stored.body | {"owed": []}, version=stored.version)
+        except Conflict:
+            return  # who has changed it since settles all of it
+
+
+def _approval(found: Stored) -> Approval:
+    return Approval.model_validate({name: value for name, value in found.body.items() if name != "owed"})

@@ -7,13 +7,13 @@ import pytest
 
 from lucid.access.acts import Origin
 from lucid.access.approvals import APPROVAL_TOPIC
-from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from lucid.model.policy import Policy
-from lucid.ports.access import Approval, ApprovalState
+from lucid.ports.access import Approval, ApprovalState, AuditEvent
 from lucid.services.lucid_auth_service.routes.approvals import approval_routes
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.asking import asking, person
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, TurnedClock
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, Trail, TurnedClock
 from tests.services.lucid_auth_service.conftest import Make
 
 POLICY = Policy(clipboard=True)
@@ -109,6 +109,28 @@ async def test_a_request_and_an_approval_expire(whole: AuthService, clock: Turne
     await whole.sweep()
     with pytest.raises(NotFound):
         await whole.approvals.get(id=unused.id)
+
+
+async def test_an_act_reaches_the_trail_though_that_was_away(
+    make: Make, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make(audit=trail)
+    approval = await asked(service)
+
+    async def away(*, event: AuditEvent) -> None:
+        raise Unavailable("the store is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trail, "record", away)
+        with pytest.raises(Unavailable):
+            await decided(service, approval)
+        with pytest.raises(Unavailable):
+            await service.approvals.use(id=approval.id, **USE)
+    assert trail.acts == ["approval.requested"]
+    await service.sweep()
+    assert trail.acts == ["approval.requested", "approval.approved", "approval.used"]
+    await service.sweep()
+    assert len(trail.acts) == 3
 
 
 async def test_too_much_is_refused(whole: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
