@@ -209,6 +209,7 @@ async def test_a_probe_measures_to_the_first_frame_and_is_no_session(platform: P
     assert result.first_frame_ms is not None
     assert 0 < result.tcp_ms < result.tls_ms < result.login_ms < result.first_frame_ms < 20_000
     assert await platform.port(Pipeline).list() == []
+    assert "lucid-monitor" not in {entry.pw_name for entry in pwd.getpwall()}
     assert (await platform.port(Desktops).get(name="ada-1")).state is DesktopState.STOPPED
     assert 'lucid_host_up{host="built-in"} 1.0' in await page_of_metrics(platform)
     with pytest.raises(NotFound):

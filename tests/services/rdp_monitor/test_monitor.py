@@ -43,7 +43,7 @@ class World:
         self.built_in = False
         self.down = False
         self.accounts: dict[str, Secret] = {}
-        self.stopped: list[str] = []
+        self.removed: list[str] = []
         self.probed: list[tuple[str, str]] = []
         self.answer = ProbeResult(host="x", time=TIME, tcp_ms=1, tls_ms=2, login_ms=3, first_frame_ms=40)
         self.published: list[tuple[str, str]] = []
@@ -67,9 +67,8 @@ class World:
     async def create_user(self, *, user: str, password: Secret) -> None:
         self.accounts[user] = password
 
-    async def stop_session(self, *, user: str) -> bool:
-        self.stopped.append(user)
-        return True
+    async def remove_user(self, *, user: str) -> None:
+        self.removed.append(user)
 
     # Prober.
     async def probe(self, *, host: Host, credentials: HostCredentials, limit_s: float = 20.0) -> ProbeResult:
@@ -197,7 +196,7 @@ async def test_the_built_in_host_is_probed_with_an_account_of_its_own(world: Wor
     world.built_in = True
     result = await monitor.probe(host="built-in")
     assert result.first_frame_ms == 40
-    assert (world.probed, list(world.accounts), world.stopped) == ([("built-in", ACCOUNT)], [ACCOUNT], [ACCOUNT])
+    assert (world.probed, list(world.accounts), world.removed) == ([("built-in", ACCOUNT)], [ACCOUNT], [ACCOUNT])
     with pytest.raises(NotFound):
         await monitor.probe(host="ada-1")
 

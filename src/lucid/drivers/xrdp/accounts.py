@@ -99,7 +99,7 @@ def renew_home(group: str, user: str, skeleton: Path) -> None:
 def end_processes(group: str, user: str) -> bool:
     """End all that runs under the account; whether anything did. Raises NotFound, Unavailable when it does not end."""
     uid = account(group, user).pw_uid
-    found = _processes().get(uid, [])
+    found = _processes({uid})[uid]
     for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -107,7 +107,7 @@ def end_processes(group: str, user: str) -> bool:
     psutil.wait_procs(found, timeout=TERMINATE_S)
     # Killed until none is left: one may have started another meanwhile.
     for _ in range(5):
-        if not (left := _processes().get(uid, [])):
+        if not (left := _processes({uid})[uid]):
             _remove_owned(uid, _DISPLAYS)
             return bool(found)
         for process in left:
@@ -119,8 +119,9 @@ def end_processes(group: str, user: str) -> bool:
 
 def uses(group: str) -> list[AccountUse]:
     """Our accounts and what runs under each."""
-    processes = _processes()
-    return [_use(user, processes.get(account(group, user).pw_uid, [])) for user in members(group)]
+    entries = [account(group, user) for user in members(group)]
+    processes = _processes({entry.pw_uid for entry in entries})
+    return [_use(entry.pw_name, processes[entry.pw_uid]) for entry in entries]
 
 
 def _use(user: str, processes: list[psutil.Process]) -> AccountUse:
@@ -133,13 +134,13 @@ def _use(user: str, processes: list[psutil.Process]) -> AccountUse:
     return AccountUse(user=user, processes=count, cpu_s=cpu_s, memory_bytes=memory_bytes)
 
 
-def _processes() -> dict[int, list[psutil.Process]]:
-    """All processes that live, by the user id that they run as."""
-    found: dict[int, list[psutil.Process]] = {}
-    for process in psutil.process_iter():
+def _processes(uids: set[int]) -> dict[int, list[psutil.Process]]:
+    """Processes that live, for each of the user ids."""
+    found: dict[int, list[psutil.Process]] = {uid: [] for uid in uids}
+    for process in psutil.process_iter() if uids else ():
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.setdefault(process.uids().real, []).append(process)
+            if (uid := process.uids().real) in uids and process.status() != psutil.STATUS_ZOMBIE:
+                found[uid].append(process)
     return found
 
 

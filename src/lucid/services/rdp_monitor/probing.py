@@ -18,7 +18,7 @@ from lucid.services.rdp_monitor.history import History
 from lucid.services.rdp_monitor.settings import RdpMonitorSettings
 
 ACCOUNT = f"{USER_PREFIX}monitor"
-"""The account of our own on the built-in host."""
+"""The account of our own on the built-in host, which is there during a probe alone."""
 
 AT_A_TIME = 4
 
@@ -109,7 +109,7 @@ class Probing:
             try:
                 await self._xrdp.create_user(user=ACCOUNT, password=password)
                 result = await self._connect(host, HostCredentials(username=ACCOUNT, password=password))
-                await self._xrdp.stop_session(user=ACCOUNT)
+                await self._xrdp.remove_user(user=ACCOUNT)
             except LucidError as error:
                 result = self._failed(host, error.detail)
             return await self._keep(result)
