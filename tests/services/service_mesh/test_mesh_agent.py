@@ -253,6 +253,23 @@ async def test_an_http_check_is_made_by_the_mesh(consul: Consul, http: httpx.Asy
     await consul.agent.service.deregister("web-1")
 
 
+async def test_an_http_check_that_cannot_be_made_is_critical(http: httpx.AsyncClient, consul: Consul) -> None:
+    """Nothing in it is sent as something else, and nothing ends the mesh's task."""
+    checks: dict[str, dict[str, Any]] = {
+        "header": {"HTTP": "http://127.0.0.1:9/", "Header": {"X": ["a\r\nY: b"]}},
+        "host": {"HTTP": "http://no.invalid/"},
+    }
+    for name, check in checks.items():
+        body = {"Name": name, "Check": {**check, "Interval": "1s", "Timeout": "1s"}}
+        assert (await http.put("/v1/agent/service/register", json=body)).status_code == 200
+
+    async def tried() -> bool:
+        return all(check["Output"] for check in (await consul.agent.checks()).values())
+
+    await until(tried)
+    assert {check["Status"] for check in (await consul.agent.checks()).values()} == {"critical"}
+
+
 async def test_a_tcp_check_is_made_by_the_mesh(consul: Consul) -> None:
     async with web(b"") as (port, _):
         await consul.agent.service.register("web", "web-1", check=Check.tcp("127.0.0.1", port, "1s", timeout="1s"))
@@ -277,6 +294,11 @@ async def test_a_tcp_check_is_made_by_the_mesh(consul: Consul) -> None:
         {"AliasService": "web"},
         {"HTTP": "file:///etc/passwd", "Interval": "1s"},
         {"HTTP": "http://127.0.0.1/"},
+        {"HTTP": "http://[", "Interval": "1s"},
+        {"HTTP": "http://127.0.0.1:99999/", "Interval": "1s"},
+        {"HTTP": "http://127.0.0.1/", "Interval": "1s", "Method": "BREW"},
+        {"HTTP": "http://127.0.0.1/", "Interval": "1s", "Header": {"X": "y"}},
+        {"TCP": "127.0.0.1:0", "Interval": "1s"},
         {"HTTP": "http://127.0.0.1/", "Interval": "soon"},
         {"TCP": "nowhere", "Interval": "1s"},
         {"TTL": "-1s"},

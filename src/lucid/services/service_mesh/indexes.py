@@ -21,6 +21,10 @@ class Indexes:
         self._max_waiters = max_waiters
         self._closed = False
 
+    def __len__(self) -> int:
+        """How many topics have an index of their own."""
+        return len(self._topics)
+
     @property
     def last(self) -> int:
         """The highest index so far."""

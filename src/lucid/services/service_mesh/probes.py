@@ -79,8 +79,12 @@ async def _connect(probe: Probe) -> tuple[Status, str]:
 def checked_target(kind: str, target: str) -> str:
     """The URL or address of a probe. Raises Refusal (400)."""
     if kind == "http":
-        where = urlsplit(target)
-        if where.scheme not in ("http", "https") or not where.hostname:
+        try:
+            where = urlsplit(target)
+            usable = where.scheme in ("http", "https") and bool(where.hostname) and where.port != 0
+        except ValueError:  # brackets that do not close, a port over 65535
+            usable = False
+        if not usable:
             raise bad("HTTP: expected a http or https URL")
         return target
     host, colon, port = target.rpartition(":")
