@@ -1,9 +1,10 @@
 import asyncio
+import base64
 from pathlib import Path
 
 import pytest
 
-from lucid.base.errors import Corrupted, Unavailable
+from lucid.base.errors import Corrupted, NotFound, Unavailable
 from lucid.base.ids import new_session_id
 from lucid.base.secret import Secret
 from lucid.crypto import age
@@ -19,6 +20,7 @@ from lucid.services.session_processor.service import SessionProcessor
 from lucid.services.session_processor.settings import SessionProcessorSettings
 from lucid.services.session_storage.service import SessionStorage
 from lucid.services.session_storage.settings import SessionStorageSettings
+from lucid.wire.rdp.client import ClientHandshake
 
 IDENTITY = age.new_identity()
 DATA_KEY = bytes(range(32))
@@ -124,3 +126,44 @@ async def test_keys_are_kept_for_a_while_and_forgotten_unasked(monkeypatch: pyte
         while len(keys):  # noqa: ASYNC110 - a timer ends it
             await asyncio.sleep(0.01)
     assert await keys.unwrap(key) == b"unwrapped again"
+
+
+class TypedSegments(Segments):
+    """Two segments in which a client typed."""
+
+    async def read_segment(self, *, session: str, number: int) -> bytes:
+        if number > 1:
+            raise NotFound(f"segment {number}")
+        client = ClientHandshake(username="", password=Secret(""))
+        typed = client.text(("a line\nhalf of ", "the next")[number])
+        frames = encode_frames([Frame(5, Direction.CLIENT_TO_SERVER, typed)])
+        writer = SegmentWriter(DATA_KEY, session, number)
+        return writer.record(RecordKind.FRAMES, frames) + writer.record(RecordKind.SEGMENT_END, b"")
+
+
+async def test_typed_text_comes_with_the_chunk_when_it_is_asked_for(storage: SessionStorage) -> None:
+    service, first, second = processor(storage, TypedSegments()), job(0, wrapped()), job(1, wrapped())
+    began = await service.seal(job=first.model_copy(update={"typing": ""}))
+    assert [line.text for line in began.lines] == ["a line"]
+    assert began.typing is not None
+    assert b"half" not in base64.b64decode(began.typing)
+    rest = second.model_copy(update={"typing": began.typing, "last": True})
+    ended = await service.seal(job=rest)  # the segment was packed ahead
+    assert [line.text for line in ended.lines] == ["half of the next"]
+    await service.stop()
+
+
+async def test_typed_text_is_not_read_unasked(storage: SessionStorage) -> None:
+    service = processor(storage, TypedSegments())
+    sealed = await service.seal(job=job(0, wrapped()))
+    assert (sealed.lines, sealed.layout, sealed.typing) == ((), "", None)
+    await service.stop()
+
+
+@pytest.mark.parametrize("damaged", ["AAAA", "no base64", base64.b64encode(bytes(60)).decode()])
+async def test_a_state_that_does_not_open_costs_text_and_no_chunk(storage: SessionStorage, damaged: str) -> None:
+    service = processor(storage, TypedSegments())
+    sealed = await service.seal(job=job(1, wrapped()).model_copy(update={"typing": damaged, "last": True}))
+    assert sealed.chunk is not None
+    assert [line.text for line in sealed.lines] == ["the next"]
+    await service.stop()
