@@ -24,8 +24,8 @@ from lucid.services.session_api.search.kinds import COLLECTIONS, session_documen
 from tests.contract.noida import noida
 
 SESSIONS = 100_000
-SEARCHES = 2_000
-BATCH = 1_000
+SEARCHES = 500
+BATCH = 5_000
 GOAL_MS = 50
 _FIRST = "2026-01-01T00:00:00.000000Z"
 _USERS = [f"user-{n}" for n in range(500)]

@@ -1,6 +1,7 @@
 """Words of a text as search compares them: without case, accents and marks, the same in every search engine."""
 
 import html
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ MAX_FRAGMENTS = 3
 AROUND = 60
 """Characters of a fragment before and behind what matched."""
 
+_ASCII = re.compile(r"[a-z0-9]+")
 _PLAIN = str.maketrans({"ø": "o", "đ": "d", "ħ": "h", "\u0131": "i", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th"})
 """Letters that Unicode does not decompose, but people type without their stroke."""
 _IDEOGRAPHS = ((0x2E80, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
@@ -29,6 +31,9 @@ class Word:
 
 def words(text: str) -> Iterator[Word]:
     """The words of a text: runs of letters and digits."""
+    if text.isascii():
+        yield from (Word(match[0][:MAX_WORD], match.start(), match.end()) for match in _ASCII.finditer(text.lower()))
+        return
     start, parts = 0, list[str]()
     for place, char in enumerate(text):
         folded, alone = _fold(char)
