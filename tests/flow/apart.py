@@ -20,7 +20,7 @@ from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 
 LUCID = Path(sys.executable).with_name("lucid")
-READY_LIMIT_S = 90.0
+READY_LIMIT_S = 180.0
 _PORTS = range(20_000, 30_000)  # below those that Linux gives to connections (ip_local_port_range)
 
 
@@ -76,7 +76,8 @@ class Services:
 
     async def kill(self, *names: str) -> None:
         for name in names:
-            self._processes[name].kill()
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                self._processes[name].kill()
         for name in names:
             await self._processes.pop(name).wait()
 

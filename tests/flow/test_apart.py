@@ -16,7 +16,7 @@ from tests.flow.conftest import connect, desktop
 PICTURES = 400
 STORES = ("sqlite", "mongodb")
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(params=STORES)

@@ -9,8 +9,9 @@ is not routed, and refused at start-up.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.params import Depends as Dependency
+from starlette.requests import HTTPConnection
 
 from lucid.base.errors import Forbidden, Unauthenticated
 from lucid.base.ids import Name
@@ -37,7 +38,7 @@ PUBLIC: Mapping[str, Any] = {"openapi_extra": {PERMISSION_EXTENSION: NO_PERMISSI
 """`@router.post("/x", **PUBLIC)`: a route that anybody may call, a login say."""
 
 
-async def principal_of(request: Request) -> Principal:
+async def principal_of(request: HTTPConnection) -> Principal:
     """The person who makes the request. Raises Unauthenticated when the gateway stated none."""
     found = request.scope.get(PRINCIPAL_KEY)
     if not isinstance(found, Principal):

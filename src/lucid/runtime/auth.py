@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from lucid.base.errors import Forbidden, Unauthenticated
 from lucid.base.secret import Secret
@@ -11,7 +11,7 @@ from lucid.catalog.types import Service
 from lucid.crypto.identity import GATEWAY, CallerIdentity, ServiceVerifier
 from lucid.ports.api import PRINCIPAL_KEY
 
-Check = Callable[[Request], Awaitable[None]]
+Check = Callable[[HTTPConnection], Awaitable[None]]
 """A FastAPI dependency that raises Unauthenticated or Forbidden."""
 
 
@@ -30,33 +30,33 @@ class ServiceGuard:
         """For those that need the port, and the operator."""
         allowed = {service.name for service in self._services if port in service.needs} | {OPERATOR}
 
-        async def check(request: Request) -> None:
+        async def check(request: HTTPConnection) -> None:
             if (caller := self._caller(request)).service not in allowed:
                 raise Forbidden(f"{caller.service} does not need {port.__name__}")
 
         return check
 
-    async def api(self, request: Request) -> None:
+    async def api(self, request: HTTPConnection) -> None:
         """For the api-gateway, which says for whom it asks."""
         caller = self._caller(request)
         if caller.service != GATEWAY:
             raise Forbidden(f"the public API is reached through {GATEWAY}")
         request.scope[PRINCIPAL_KEY] = caller.principal
 
-    async def service(self, request: Request) -> None:
+    async def service(self, request: HTTPConnection) -> None:
         """For every service of the installation."""
         self._caller(request)
 
-    async def metrics(self, request: Request) -> None:
+    async def metrics(self, request: HTTPConnection) -> None:
         """For every service, and who has the token for metrics."""
         if Secret(_bearer(request)) != self._metrics_token:  # Secret compares in constant time
             self._caller(request)
 
-    def _caller(self, request: Request) -> CallerIdentity:
+    def _caller(self, request: HTTPConnection) -> CallerIdentity:
         return self._verifier.caller(_bearer(request))
 
 
-def _bearer(request: Request) -> str:
+def _bearer(request: HTTPConnection) -> str:
     """The token of RFC 6750. Raises Unauthenticated when there is none."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not value:
