@@ -99,8 +99,8 @@ class SearchIndex(Protocol):
         ...
 
 
-SearchKind = Literal["sessions", "hosts", "accounts", "audit"]
-"""What people can search."""
+SearchKind = Literal["sessions", "typed", "hosts", "accounts", "audit"]
+"""What people can search; `typed` is the text typed in recorded sessions, where their policy allows that."""
 
 
 class Rebuild(Value):

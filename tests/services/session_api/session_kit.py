@@ -31,7 +31,7 @@ from lucid.ports.access import (
     Tickets,
 )
 from lucid.ports.log import Anchoring, DataChain, LogWriter
-from lucid.ports.recording import Pipeline, Storage
+from lucid.ports.recording import Pipeline, Storage, TypedLine, TypedText
 from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Event
 from lucid.services.session_api.service import SessionApi
@@ -59,6 +59,7 @@ class World:
         self.approvals: dict[str, Approval] = {}
         self.code = "123456"
         self.terminated: list[str] = []
+        self.typed: list[TypedText] = []
         self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self.broken: set[str] = set()
 
@@ -116,6 +117,23 @@ class World:
         self.sessions[session] = known.model_copy(update=changes)
         return self.sessions[session]
 
+    def add_typed(self, session: Session, *lines: str, told: bool) -> TypedText:
+        """Lines that were typed in one segment of the session."""
+        text = TypedText(
+            id=f"{session.id}-{len(self.typed):012d}",
+            session=session.id,
+            user=session.user,
+            host=session.host,
+            opened=session.opened,
+            segment=len(self.typed),
+            layout="German",
+            lines=tuple(TypedLine(text=line, times_us=(0,) * len(line.split())) for line in lines),
+        )
+        self.typed.append(text)
+        if told:
+            self.events.put_nowait(("sessions", {"session": session.id, "typed": text.id}))
+        return text
+
     def change_session(self, session: str, *, told: bool, **changes: Any) -> None:
         self.sessions[session] = self.sessions[session].model_copy(update=changes)
         if told:
@@ -135,6 +153,19 @@ class FakePipeline(Everybody):
         if session not in self.world.sessions:
             raise NotFound(f"no session {session}")
         return self.world.sessions[session]
+
+    async def typed_text(
+        self, *, session: str | None = None, after: str | None = None, newest_first: bool = False, limit: int = 50
+    ) -> list[TypedText]:
+        found = sorted(self.world.typed, key=lambda text: text.id, reverse=newest_first)
+        behind = [text for text in found if after is None or (text.id < after) == newest_first]
+        return [text for text in behind if session in (None, text.session)][:limit]
+
+    async def forget_typed_text(self, *, session: str) -> list[str]:
+        self.world.check("Pipeline.forget_typed_text")
+        forgotten = [text.id for text in self.world.typed if text.session == session]
+        self.world.typed = [text for text in self.world.typed if text.session != session]
+        return forgotten
 
     async def list(self, *, after: str | None = None, state: str | None = None, limit: int = 50) -> list[Session]:
         self.world.check("Pipeline.list")

@@ -141,3 +141,22 @@ async def test_a_rebuild_that_fails_leaves_the_old_index(
         pass
     assert state.error == Unavailable("Pipeline.list does not answer").detail
     assert await found(service, "sessions") == [session.id]
+
+
+async def test_what_was_typed_is_found_by_who_may_play_it(running: SessionApi, world: World) -> None:
+    mine, theirs = world.add_session("ada"), world.add_session("bob")
+    first = world.add_typed(mine, "ssh büro", "rm -rf old", told=True)
+    second = world.add_typed(theirs, "ssh lab", told=False)
+    await until_found(running, [second.id, first.id], "typed", text="ssh", sort="-id")
+    assert await found(running, "typed", person("ada"), text="SSH BURO") == [first.id]
+    assert await found(running, "typed", person("ada"), text="lab") == []
+    assert await found(running, "typed", person("eve", "auditor"), filters={"session": (theirs.id,)}) == [second.id]
+
+
+async def test_what_was_typed_goes_with_its_recording(running: SessionApi, world: World) -> None:
+    session, other = world.add_session(), world.add_session()
+    texts = [world.add_typed(one, "secret plan", told=True).id for one in (session, other)]
+    await until_found(running, sorted(texts, reverse=True), "typed", sort="-id")
+    await running.keeper.delete(session=session.id)
+    assert await found(running, "typed", text="plan") == [texts[1]]
+    assert [text.session for text in world.typed] == [other.id]

@@ -50,7 +50,10 @@ async def test_a_deletion_is_in_the_log_before_anything_is_gone(
     await service.stop()
 
 
-@pytest.mark.parametrize("broken", ["Anchoring.act", "Storage.delete", "DataChain.delete", "Audit.record"])
+@pytest.mark.parametrize(
+    "broken",
+    ["Anchoring.act", "Storage.delete", "Pipeline.forget_typed_text", "DataChain.delete", "Audit.record"],
+)
 async def test_a_deletion_that_was_broken_off_is_finished_after_a_restart(
     world: World, documents: SqliteDocuments, index: TantivyIndex, broken: str
 ) -> None:

@@ -35,7 +35,8 @@ _log = structlog.get_logger()
 
 
 class RecordingKeeper:
-    """Implements the port Keeping. `changed` is called after each decision, with the session."""
+    """Implements the port Keeping. `changed` is called after each decision, with the session; `forget_typed`
+    takes what was typed in it out of the search index."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class RecordingKeeper:
         acts: Acts,
         clock: Clock,
         changed: Callable[[SessionId], Awaitable[None]],
+        forget_typed: Callable[[SessionId], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._memory = memory
@@ -59,6 +61,7 @@ class RecordingKeeper:
         self._acts = acts
         self._clock = clock
         self._changed = changed
+        self._forget_typed = forget_typed
         self._tasks = Tasks(SERVICE)
         self._destroying: dict[SessionId, asyncio.Task[None]] = {}
 
@@ -187,6 +190,8 @@ class RecordingKeeper:
         )
         for chunk in found.chunks:
             await _until_done(lambda digest=chunk.digest: self._storage.delete(digest=digest))  # type: ignore[misc]
+        await _until_done(lambda: self._pipeline.forget_typed_text(session=session))
+        await _until_done(lambda: self._forget_typed(session))
         if (manifest := found.manifest) is not None:
             await _until_done(lambda: self._bodies.delete(digest=manifest))
         deleted = self._acts.event(

@@ -73,6 +73,7 @@ class SessionApi:
             acts=self.acts,
             clock=clock,
             changed=self.indexer.session_changed,
+            forget_typed=self.indexer.forget_typed,
         )
         self.library = Library(
             memory=memory,

@@ -1,4 +1,4 @@
-"""/api/v1/search: sessions, hosts, accounts and the audit trail by words and filters."""
+"""/api/v1/search: sessions, typed text, hosts, accounts and the audit trail by words and filters."""
 
 from typing import Annotated, Any
 
@@ -45,7 +45,7 @@ def search_routes(service: SessionApi) -> APIRouter:
         q: Words = "",
         user: Annotated[Name | None, Query(description="of this person", examples=["ada"])] = None,
         host: Annotated[Name | None, Query(description="to or of this host", examples=["office"])] = None,
-        session: Annotated[Word | None, Query(description="acts about this session")] = None,
+        session: Annotated[Word | None, Query(description="text typed in, or acts about, this session")] = None,
         state: Annotated[Word | None, Query(description="sessions in this state", examples=["proven"])] = None,
         end: Annotated[Word | None, Query(description="sessions that ended so", examples=["idle-limit"])] = None,
         held: Annotated[bool | None, Query(description="sessions under a hold")] = None,
@@ -62,7 +62,8 @@ def search_routes(service: SessionApi) -> APIRouter:
         limit: Limit = 50,
     ) -> SearchPage:
         """By all words of `q` and all filters, of which each kind knows its own. Needs the permission of the kind:
-        `sessions:read` (one's own) or `sessions:read-all`, `hosts:read`, `accounts:read`, `audit:read`."""
+        `sessions:read` (for `typed` `sessions:play`; one's own, or everybody's with `sessions:read-all`), `hosts:read`,
+        `accounts:read`, `audit:read`."""
         texts = {"user": user, "host": host, "session": session, "state": state, "end": end, "pool": pool}
         more = {"role": role, "act": act, "outcome": outcome}
         flags = {"held": held, "deleted": deleted, "locked": locked}

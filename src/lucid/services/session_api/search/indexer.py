@@ -62,6 +62,12 @@ class Indexer:
         except LucidError as error:
             _log.warning("session is indexed later", session=session, error=error.detail)
 
+    async def forget_typed(self, session: str) -> None:
+        """Take out what was typed in a session."""
+        query = Query(where={"session": (session,)}, limit=PAGE)
+        while hits := (await self._index.search(COLLECTIONS["typed"], query)).hits:
+            await self._index.delete(COLLECTIONS["typed"], [hit.id for hit in hits])
+
     async def catch_up(self, kind: SearchKind, *, whole: bool) -> int:
         """Put what the index lacks, and return how much that was. Unless `whole`, of kinds that only grow the newest
         pages until one that it has. Of the others, what is gone is taken out."""
@@ -147,6 +153,9 @@ class Indexer:
         for session in sessions:
             self._changes.tell(session)
         await self._put_sessions(sessions)
+        for session in dict.fromkeys(str(event.body["session"]) for event in events if "typed" in event.body):
+            if stale := await self._stale("typed", await self._sources.typed(session)):
+                await self._index.put(COLLECTIONS["typed"], stale)
 
     async def _acts_told(self, events: list[Event]) -> None:
         acts = [AuditEvent.model_validate(event.body) for event in events]

@@ -9,6 +9,7 @@ from lucid.model.host import Host
 from lucid.model.kept import Kept
 from lucid.model.session import Session
 from lucid.ports.access import Account, AuditEvent
+from lucid.ports.recording import TypedText
 from lucid.ports.search import Collection, Indexed, SearchKind
 from lucid.services.session_api.views import view_of
 
@@ -28,6 +29,10 @@ COLLECTIONS: dict[SearchKind, Collection] = {
             "recorded_bytes": "number",
             "stored_bytes": "number",
         },
+    ),
+    "typed": Collection(
+        name="typed",
+        fields={"text": "text", "user": "keyword", "host": "keyword", "session": "keyword", "opened": "time"},
     ),
     "hosts": Collection(
         name="hosts",
@@ -55,6 +60,7 @@ HIDDEN = frozenset({"admits"})
 """Fields for the service alone."""
 NEWEST_FIRST: dict[SearchKind, str] = {
     "sessions": "-opened",
+    "typed": "-opened",
     "hosts": "host",
     "accounts": "user",
     "audit": "-time",
@@ -76,6 +82,13 @@ def session_document(session: Session, kept: Kept) -> Indexed:
         "shown": shown,
     }
     return Indexed(id=session.id, body=body)
+
+
+def typed_document(typed: TypedText) -> Indexed:
+    """What was typed in a part of a session, its words being those that were typed."""
+    shown = typed.model_dump(mode="json")
+    body = {name: shown[name] for name in ("user", "host", "session", "opened")}
+    return Indexed(id=typed.id, body={**body, "text": [line.text for line in typed.lines], "shown": shown})
 
 
 def host_document(host: Host) -> Indexed:

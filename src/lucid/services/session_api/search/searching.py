@@ -21,6 +21,7 @@ from lucid.services.session_api.search.sources import Sources
 
 PERMISSIONS: dict[SearchKind, Permission] = {
     "sessions": Permission.SESSIONS_READ,
+    "typed": Permission.SESSIONS_PLAY,
     "hosts": Permission.HOSTS_READ,
     "accounts": Permission.ACCOUNTS_READ,
     "audit": Permission.AUDIT_READ,
@@ -51,7 +52,13 @@ class Found(Value):
     next: str
 
 
-_TIMES: dict[SearchKind, str] = {"sessions": "opened", "hosts": "added", "accounts": "created", "audit": "time"}
+_TIMES: dict[SearchKind, str] = {
+    "sessions": "opened",
+    "typed": "opened",
+    "hosts": "added",
+    "accounts": "created",
+    "audit": "time",
+}
 
 
 class Searcher:
@@ -146,7 +153,7 @@ def _limits(
     kind: SearchKind, filters: Mapping[str, tuple[str, ...]], principal: Principal
 ) -> dict[str, tuple[str, ...]]:
     """What is added to the filters, so that nobody finds what they may not see."""
-    if kind == "sessions" and not principal.may(Permission.SESSIONS_READ_ALL):
+    if kind in ("sessions", "typed") and not principal.may(Permission.SESSIONS_READ_ALL):
         mine = principal.user in filters.get("user", (principal.user,))
         return {"user": (principal.user,) if mine else ()}
     if kind == "hosts" and not principal.may(Permission.HOSTS_MANAGE):

@@ -13,6 +13,7 @@ from lucid.services.session_api.search.kinds import (
     audit_document,
     host_document,
     session_document,
+    typed_document,
 )
 
 PAGE = 200
@@ -32,6 +33,7 @@ class Sources:
         """All documents of a kind. What changes while they are read may be read before or after the change."""
         readers: dict[SearchKind, Callable[[], AsyncIterator[list[Indexed]]]] = {
             "sessions": self._session_pages,
+            "typed": self._typed_pages,
             "hosts": self._host_pages,
             "accounts": self._account_pages,
             "audit": self._audit_pages,
@@ -48,6 +50,17 @@ class Sources:
         while page := await self._pipeline.list(after=after, limit=PAGE):
             kept = await self._memory.of([session.id for session in page])
             yield [session_document(session, kept.get(session.id) or Kept(session=session.id)) for session in page]
+            after = page[-1].id
+
+    async def typed(self, session: SessionId) -> list[Indexed]:
+        """The newest of what was typed in the session."""
+        found = await self._pipeline.typed_text(session=session, newest_first=True, limit=PAGE)
+        return [typed_document(text) for text in found]
+
+    async def _typed_pages(self) -> AsyncIterator[list[Indexed]]:
+        after = None
+        while page := await self._pipeline.typed_text(after=after, newest_first=True, limit=PAGE):
+            yield [typed_document(text) for text in page]
             after = page[-1].id
 
     async def _host_pages(self) -> AsyncIterator[list[Indexed]]:
