@@ -50,11 +50,12 @@ def _stop_event() -> asyncio.Event:
 
 
 async def _welcome(platform: "Platform") -> None:
-    from lucid.ports.access import Gateway
+    from lucid.ports.access import Door, Gateway
 
-    endpoint = await platform.port(Gateway).endpoint()
+    endpoint, door = await platform.port(Gateway).endpoint(), await platform.port(Door).endpoint()
     lines = [
         f"RDP gateway   [bold]{endpoint.address}:{endpoint.port}[/bold]",
+        f"API           [bold]{escape(door.url)}/api/v1[/bold]",
         f"data          {escape(str(platform.data.root))}",
     ]
     if platform.administrator_password is not None:
