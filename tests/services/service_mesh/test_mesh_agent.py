@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from consul import Check
 from consul.aio import Consul
 from consul.exceptions import BadRequest
 
+from lucid.crypto.certificate import self_signed, server_context
 from tests.services.service_mesh.conftest import plain, until
 from tests.services.service_mesh.mesh_kit import RunningMesh, running_mesh
 
@@ -27,7 +29,7 @@ async def statuses(consul: Consul, service: str) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def web(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def web(*answers: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that gives the answers in turn, the last one for ever; its port and the requests it got."""
     asked: list[bytes] = []
 
@@ -38,7 +40,7 @@ async def web(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1], asked
 
@@ -251,6 +253,22 @@ async def test_an_http_check_is_made_by_the_mesh(consul: Consul, http: httpx.Asy
         assert b"x-who: mesh" in asked[0].lower()
         assert all(b"elsewhere" not in request for request in asked)
     await consul.agent.service.deregister("web-1")
+
+
+async def test_the_certificate_is_checked_unless_told_otherwise(http: httpx.AsyncClient, consul: Consul) -> None:
+    tls = server_context(self_signed("127.0.0.1"))
+    async with web(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", tls=tls) as (port, _):
+        for name, skip in (("strict", False), ("lax", True)):
+            check = {"HTTP": f"https://127.0.0.1:{port}/", "Interval": "1s", "TLSSkipVerify": skip}
+            answer = await http.put("/v1/agent/service/register", json={"Name": name, "Check": check})
+            assert answer.status_code == 200
+
+        async def looked() -> bool:
+            return all(check["Output"] for check in (await consul.agent.checks()).values())
+
+        await until(looked)
+        assert await statuses(consul, "strict") == {"service:strict": "critical"}
+        assert await statuses(consul, "lax") == {"service:lax": "passing"}
 
 
 async def test_an_http_check_that_cannot_be_made_is_critical(http: httpx.AsyncClient, consul: Consul) -> None:

@@ -21,7 +21,7 @@ _JITTER = 16
 """A blocking query waits up to a sixteenth longer, so that not all come back at once."""
 
 _METHODS = ("GET", "PUT", "POST", "DELETE")
-_NOT_HERE = ("filter", "ns", "partition", "peer", "sg")
+_NOT_HERE = ("filter", "node-meta", "ns", "partition", "peer", "sg")
 """Parameters that would change the answer, and are not offered: without them it would be wrong."""
 
 Handler = Callable[[Request], Awaitable[Response]]
