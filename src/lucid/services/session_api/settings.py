@@ -23,6 +23,6 @@ class SessionApiSettings(Settings):
     proof_wait_s: float = Field(default=10.0, gt=0, le=60, description="longest wait for a proof bundle")
     heartbeat_s: float = Field(default=15.0, gt=0, description="longest silence in a stream of events")
     catch_up_s: float = Field(
-        default=30.0, gt=0, description="time between comparisons of the newest sessions and acts with the index"
+        default=10.0, gt=0, description="time between comparisons of the newest sessions and acts with the index"
     )
     sweep_s: float = Field(default=86_400.0, gt=0, description="time between comparisons of everything with the index")
