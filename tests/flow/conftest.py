@@ -10,7 +10,7 @@ from lucid.base.clock import SystemClock
 from lucid.base.secret import Secret
 from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.rdp.client import RdpClient
-from lucid.drivers.rdp.host import ReplayHost
+from lucid.drivers.rdp.host import AtEnd, ReplayHost
 from lucid.drivers.rdp.recording import Recording
 from lucid.model.host import Host, HostCredentials
 from lucid.model.policy import Policy
@@ -31,10 +31,12 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 
 
 @asynccontextmanager
-async def desktop(platform: PortSource, recording: Recording, name: str = "office") -> AsyncIterator[ReplayHost]:
+async def desktop(
+    platform: PortSource, recording: Recording, name: str = "office", *, at_end: AtEnd = "disconnect"
+) -> AsyncIterator[ReplayHost]:
     """A desktop that replays `recording`, registered as the host `name`."""
     tls = server_context(self_signed("desktop"))
-    async with ReplayHost(recording, tls=tls, username=USERNAME, password=Secret(PASSWORD)) as host:
+    async with ReplayHost(recording, tls=tls, username=USERNAME, password=Secret(PASSWORD), at_end=at_end) as host:
         entry = Host(name=name, address="127.0.0.1", port=host.port, added=SystemClock().now())
         credentials = HostCredentials(username=USERNAME, password=Secret(PASSWORD))
         await platform.port(Hosts).add(host=entry, credentials=credentials)

@@ -15,13 +15,19 @@ from lucid.model.policy import CHANNELS, Policy
 from lucid.ports.access import Gateway, Hosts, Tickets
 
 
-def policy_of(allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool) -> Policy:
+def policy_of(
+    allow: list[str], idle_limit_s: int, total_limit_s: int, playback: bool, index_typed_text: bool = False
+) -> Policy:
     """The policy that the options ask for. Raises InvalidInput for an unknown channel or a wrong limit."""
     names = {name.strip() for item in allow for name in item.split(",") if name.strip()}
     if unknown := sorted(names - set(CHANNELS)):
         raise InvalidInput(f"--allow: expected some of {', '.join(CHANNELS)}, not {unknown[0]!r}")
     return Policy(
-        **dict.fromkeys(names, True), idle_limit_s=idle_limit_s, total_limit_s=total_limit_s, playback=playback
+        **dict.fromkeys(names, True),
+        idle_limit_s=idle_limit_s,
+        total_limit_s=total_limit_s,
+        playback=playback,
+        index_typed_text=index_typed_text,
     )
 
 
@@ -39,6 +45,13 @@ def connect(
     idle_limit: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds without input that end it.")] = 1800,
     total_limit: Annotated[int, typer.Option(min=1, max=604_800, help="Seconds after which it ends.")] = 28_800,
     playback: Annotated[bool, typer.Option(help="Let the platform play the recording, not only its owner.")] = False,
+    index_typed_text: Annotated[
+        bool,
+        typer.Option(
+            "--index-typed-text",
+            help="Make what is typed searchable, outside of the encrypted recording: passwords too.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The .rdp file.", show_default="HOST.rdp")
     ] = None,
@@ -49,7 +62,7 @@ def connect(
     """
 
     async def work() -> None:
-        policy = policy_of(allow or [], idle_limit, total_limit, playback)
+        policy = policy_of(allow or [], idle_limit, total_limit, playback, index_typed_text)
         checked_name(host, "HOST")
         checked_name(user, "--user")
         path = output or Path(f"{host}.rdp")

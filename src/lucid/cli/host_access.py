@@ -23,6 +23,7 @@ def changed(
     roles: list[str] | None,
     allow: list[str] | None,
     playback: Switch,
+    index_typed_text: Switch,
     approval: Switch,
     second_factor: Switch,
 ) -> HostAccess:
@@ -32,11 +33,12 @@ def changed(
         update["users"] = tuple(sorted({checked_name(user, "--user") for user in _named(users)}))
     if roles is not None:
         update["roles"] = tuple(sorted({checked_role(role) for role in _named(roles)}))
-    if allow is not None or playback is not None:
-        policy = now.policy
-        if allow is not None:
-            policy = policy_of(_named(allow), policy.idle_limit_s, policy.total_limit_s, policy.playback)
-        update["policy"] = policy if playback is None else policy.model_copy(update={"playback": playback})
+    policy = now.policy
+    if allow is not None:
+        redirections = policy_of(_named(allow), policy.idle_limit_s, policy.total_limit_s, policy.playback)
+        policy = policy.model_copy(update={channel: getattr(redirections, channel) for channel in CHANNELS})
+    switched = {"playback": playback, "index_typed_text": index_typed_text}
+    update["policy"] = policy.model_copy(update={name: on for name, on in switched.items() if on is not None})
     if approval is not None:
         update["approval"] = approval
     if second_factor is not None:
@@ -60,6 +62,7 @@ def _sentence(host: Host) -> str:
     where = f"{host.name} in pool {host.pool}" if host.pool else host.name
     return (
         f"{where}: {', '.join(who) or 'nobody'}; redirections: {', '.join(allowed) or 'none'}; "
+        f"{'what is typed may be searched; ' if access.policy.index_typed_text else ''}"
         f"asked for each session: {' and '.join(asked) or 'nothing more'}."
     )
 
@@ -75,6 +78,13 @@ def access(
     ] = None,
     playback: Annotated[
         Switch, typer.Option("--playback/--no-playback", help="Whether the platform may play recordings.")
+    ] = None,
+    index_typed_text: Annotated[
+        Switch,
+        typer.Option(
+            "--index-typed-text/--no-index-typed-text",
+            help="Whether what is typed may be made searchable, outside of the encrypted recording: passwords too.",
+        ),
     ] = None,
     approval: Annotated[
         Switch, typer.Option("--approval/--no-approval", help="Whether another person has to agree to each session.")
@@ -101,6 +111,7 @@ def access(
                 roles=role,
                 allow=allow,
                 playback=playback,
+                index_typed_text=index_typed_text,
                 approval=approval,
                 second_factor=second_factor,
             )
