@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from lucid.base.errors import InvalidInput, LucidError, NotFound, Unavailable
 from lucid.base.secret import Secret
+from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.consul.registry import ConsulRegistry
 from lucid.ports.registry import Instance, Registry
 from tests.services.service_mesh.mesh_kit import TOKEN, RunningMesh, running_mesh
@@ -189,8 +191,23 @@ async def test_an_answer_that_is_not_understood(body: str) -> None:
         await registry.aclose()
 
 
+async def test_over_tls_the_certificate_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pem = self_signed("127.0.0.1")
+    (tmp_path / "ca.pem").write_bytes(pem[pem.index(b"-----BEGIN CERTIFICATE") :])
+    head = "HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: 12\r\n\r\n"
+    async with answering(head + '{"bank": []}', tls=server_context(pem)) as url:
+        strict = ConsulRegistry(url, TOKEN)
+        with pytest.raises(Unavailable, match="certificate"):
+            await strict.services()
+        await strict.aclose()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        trusting = ConsulRegistry(url, TOKEN)
+        assert await trusting.services() == ["bank"]
+        await trusting.aclose()
+
+
 @contextlib.asynccontextmanager
-async def answering(answer: str) -> AsyncIterator[str]:
+async def answering(answer: str, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server that says the same to everybody; its URL."""
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,5 +217,6 @@ async def answering(answer: str) -> AsyncIterator[str]:
             await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
-        yield "http://{}:{}".format(*server.sockets[0].getsockname())
+    async with await asyncio.start_server(say, "127.0.0.1", 0, ssl=tls) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{'https' if tls else 'http'}://{host}:{port}"

@@ -62,6 +62,7 @@ async def test_what_is_not_there_is_said_in_consuls_way(http: httpx.AsyncClient)
         assert (await http.get(path, params={"filter": "x == y"})).status_code == 400
         assert (await http.get(path, params={"ns": "other"})).status_code == 400
         assert (await http.get(path, params={"dc": "elsewhere"})).status_code == 400
+        assert (await http.put("/v1/kv/a", params={"dc": "elsewhere"}, content=b"x")).status_code == 400
         assert (await http.get(path, params={"dc": "dc1", "near": "_agent", "stale": ""})).status_code in (200, 404)
 
 

@@ -43,6 +43,7 @@ class Door:
             try:
                 if not public:
                     self._check_token(request)
+                self._check_parameters(request)
                 return await handler(request)
             except Refusal as refusal:
                 return refusal.response()
@@ -75,14 +76,15 @@ class Door:
         if Secret(shown) != self.settings.mesh_token:  # Secret compares in constant time
             raise Refusal(403, "Permission denied: the token is missing or wrong")
 
-    async def block(self, request: Request, topic: Topic, *, rebuilt: bool = False) -> int:
-        """Wait as a blocking query does, `rebuilt` as in Indexes.wait; the index to answer with."""
+    def _check_parameters(self, request: Request) -> None:
         for name in _NOT_HERE:
             if request.query_params.get(name):
                 raise bad(f"{name}: not offered here")
-        datacenter = request.query_params.get("dc", "")
-        if datacenter not in ("", self.settings.datacenter):
+        if request.query_params.get("dc", "") not in ("", self.settings.datacenter):
             raise bad("No path to datacenter")
+
+    async def block(self, request: Request, topic: Topic, *, rebuilt: bool = False) -> int:
+        """Wait as a blocking query does, `rebuilt` as in Indexes.wait; the index to answer with."""
         index = number(request, "index")
         if index <= 0:
             return self.indexes.of(topic)
