@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lucid.base.secret import Secret
-from lucid.model.frame import Direction, Frame, encode_frames
+from lucid.model.frame import Direction, Frame, encode_frames, scan_frames
 from lucid.ports.recording import TypedLine
-from lucid.recording.typed_text import LINE_LENGTH, PAUSE_US, SEGMENT_LINES, TypedReader, client_frames
+from lucid.recording.typed_text import LINE_LENGTH, PAUSE_US, SEGMENT_LINES, TypedReader
 from lucid.wire.rdp.client import ClientHandshake
 from lucid.wire.rdp.mcs import SendData
 from lucid.wire.rdp.relay import Relay
@@ -39,7 +39,9 @@ def read(segments: Iterable[Sequence[Frame]], *, last: bool = True) -> list[Type
         reader = TypedReader(state)
         ends = last and number == len(segments) - 1
         last_us = segment[-1].time_us if segment else 0
-        lines += reader.read(client_frames(encode_frames(segment)), last_us=last_us, last=ends)
+        client: list[bytes | memoryview] = []
+        scan_frames(encode_frames(segment), client)
+        lines += reader.read(b"".join(client), last_us=last_us, last=ends)
         state = reader.state()
     return lines
 

@@ -63,9 +63,10 @@ class FrameSpan:
     last_us: int
 
 
-def scan_frames(data: bytes | memoryview) -> FrameSpan:
-    """Walk over encoded frames without copying them. Raises InvalidInput where they are not whole,
-    have an unknown direction, or go back in time."""
+def scan_frames(data: bytes | memoryview, client: list[bytes | memoryview] | None = None) -> FrameSpan:
+    """Walk over encoded frames without copying them, but for those from client to server, encoded as they are, if
+    there is a list `client` to add them to. Raises InvalidInput where they are not whole, have an unknown direction,
+    or go back in time."""
     position, count, first, last = 0, 0, 0, 0
     end = len(data)
     while position < end:
@@ -85,6 +86,8 @@ def scan_frames(data: bytes | memoryview) -> FrameSpan:
             raise InvalidInput("frames: time goes back")
         last = time_us
         count += 1
+        if not direction and client is not None:
+            client.append(data[position - length - HEAD_BYTES : position])
     return FrameSpan(count, first, last)
 
 

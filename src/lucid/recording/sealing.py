@@ -11,7 +11,6 @@ from lucid.model.chunk import ChunkHeader, ChunkRecord
 from lucid.model.frame import FrameSpan, scan_frames
 from lucid.ports.recording import SealJob
 from lucid.recording.journal import promised_bytes, read_segment
-from lucid.recording.typed_text import client_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +72,15 @@ class _Packer:
     def __init__(self, size: int, zstd_level: int, client: bool) -> None:
         self._zstd = zstandard.ZstdCompressor(level=zstd_level).compressobj(size=size)
         self._parts: list[bytes] = []
-        self._client: list[bytes] | None = [] if client else None
+        self._client: list[bytes | memoryview] | None = [] if client else None
         self.length = 0
         self.span = FrameSpan(0, 0, 0)
 
     def add(self, frames: bytes) -> None:
         """Raises InvalidInput when these are not whole frames, or time goes back."""
-        self.span = _followed(self.span, scan_frames(frames))
+        self.span = _followed(self.span, scan_frames(frames, self._client))
         self.length += len(frames)
         self._parts.append(self._zstd.compress(frames))
-        if self._client is not None:
-            self._client.append(client_frames(frames))
 
     @property
     def client(self) -> bytes:

@@ -5,7 +5,7 @@ import struct
 from pydantic import Field
 
 from lucid.base.value import Value
-from lucid.model.frame import HEAD_BYTES, Direction
+from lucid.model.frame import HEAD_BYTES
 from lucid.ports.recording import TypedLine
 from lucid.wire.rdp.input import InputReader
 from lucid.wire.rdp.keyboard import Keyboard, Stroke
@@ -19,20 +19,6 @@ SEGMENT_LINES = 1000
 """Most lines of a segment of a few seconds: nobody types more, and what claims to has to stay small."""
 
 _HEAD = struct.Struct(">QBI")
-
-
-def client_frames(frames: bytes) -> bytes:
-    """Those of the encoded frames, which have to be whole, that a client sent."""
-    parts = []
-    position, end = 0, len(frames)
-    unpack = _HEAD.unpack_from
-    while position < end:
-        _, direction, length = unpack(frames, position)
-        after = position + HEAD_BYTES + length
-        if direction == Direction.CLIENT_TO_SERVER:
-            parts.append(frames[position:after])
-        position = after
-    return b"".join(parts)
 
 
 class _State(Value):
