@@ -1,5 +1,6 @@
 """Stores for the contract suites: real servers, started on free ports and ended with the tests."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -13,12 +14,9 @@ from lucid.drivers.redis.valkey import Valkey
 from tests.contract.small_disk import SmallDisk, mount_small_disk
 
 
-@pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextlib.contextmanager
+def mongodb_server(folder: Path, port: int) -> Iterator[str]:
     """A server that speaks MongoDB's wire protocol: secantusdb."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    folder = tmp_path_factory.mktemp("secantus")
     program = str(Path(sys.executable).with_name("secantusd-py"))
     options = ["--port", str(port), "--storage-path", str(folder / "data"), "--sync-on-commit", "--cache-size", "64M"]
     with (folder / "log").open("wb") as log:
@@ -29,6 +27,14 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with mongodb_server(tmp_path_factory.mktemp("secantus"), port) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ class Person:
     """Somebody with an access token."""
 
     def __init__(self, http: httpx.AsyncClient, token: str) -> None:
+        self.token = token
         self._http = http
         self._headers = {"Authorization": f"Bearer {token}"}
 

@@ -142,15 +142,18 @@ def serve(
 ) -> None:
     """Run one service alone; what it needs is reached over HTTP.
 
-    Where another service answers is read from LUCID_URL_NAME (LUCID_URL_SESSION_RECORDER=http://…); without it,
-    from its usual port on this machine.
+    Other services are found through the registry: LUCID_CONSUL_URL, or service-mesh on this machine. LUCID_URL_NAME
+    (LUCID_URL_SESSION_RECORDER=http://…) says where one is that does not register itself.
     """
     from lucid.runtime.serve import serve_one
 
-    async def work() -> int:
-        stop = _stop_event()
+    async def serve_on() -> None:
         async with serve_one(name, settings):
-            await stop.wait()
+            await asyncio.Event().wait()
+
+    async def work() -> int:
+        # Also while it waits for what it needs.
+        await _unless_stopped(_stop_event(), serve_on())
         return 0
 
     try:
