@@ -202,6 +202,8 @@ async def test_maintenance_takes_a_service_out_and_back(consul: Consul, http: ht
     await consul.agent.service.register("web", "web-1")
     assert await consul.agent.service.maintenance("web-1", "true", reason="new disk")
     assert await passing(consul, "web") == []
+    await consul.agent.service.register("web", "web-1", port=81)  # it does not bring itself back
+    assert await passing(consul, "web") == []
     _, checks = await consul.health.checks("web")
     assert any(check["Notes"] == "new disk" or check["Output"] == "new disk" for check in checks)
     assert await consul.agent.service.maintenance("web-1", "false")

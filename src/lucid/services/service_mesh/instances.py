@@ -1,6 +1,7 @@
 """Registered instances and their checks: what /v1/agent, /v1/catalog and /v1/health tell."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -78,6 +79,7 @@ class Instances:
     def __init__(self, indexes: Indexes, clock: Clock, *, limit: int) -> None:
         self.services: dict[str, InstanceState] = {}
         self.checks: dict[str, CheckState] = {}
+        self._of: dict[str, dict[str, CheckState]] = {}
         self._indexes = indexes
         self._clock = clock
         self._limit = limit
@@ -100,6 +102,7 @@ class Instances:
         index = self._touch(instance.service)
         instance.create_index = known.create_index if known else index
         instance.modify_index = index
+        instance.maintenance = known.maintenance if known else None
         self.services[instance.id] = instance
         for check in checks:
             check.service = instance.id
@@ -129,21 +132,29 @@ class Instances:
         check.critical_since = known.critical_since if known and known.status == check.status else now
         check.create_index = known.create_index if known else self._indexes.next()
         check.modify_index = self._touch_check(check)
-        self.checks[check.id] = check
+        if known is not None:
+            self._drop_check(known)
+        self.checks[check.id] = self._of.setdefault(check.service, {})[check.id] = check
         if check.probe is not None:
             self.probed(check)
 
     def remove_check(self, id: str) -> bool:
-        if (known := self.checks.pop(id, None)) is None:
+        if (known := self.checks.get(id)) is None:
             return False
+        self._drop_check(known)
         self._touch_check(known)
         self.fallen(id)
         return True
 
+    def _drop_check(self, check: CheckState) -> None:
+        del self.checks[check.id], self._of[check.service][check.id]
+        if not self._of[check.service]:
+            del self._of[check.service]
+
     def _remove_checks(self, service_id: str, keep: set[str] | None = None) -> None:
-        for check in [check for check in self.checks.values() if check.service == service_id]:
+        for check in list(self._of.get(service_id, {}).values()):
             if check.id not in (keep or set()):
-                del self.checks[check.id]
+                self._drop_check(check)
                 self.fallen(check.id)
 
     def update(self, id: str, status: Status, output: str) -> None:
@@ -172,25 +183,30 @@ class Instances:
         known.maintenance = reason
         known.modify_index = self._touch(known.service)
 
-    def expire(self) -> None:
-        """Turn checks whose time is over critical, and remove instances that have been critical for too long."""
+    def expire(self) -> float:
+        """Turn checks whose time is over critical, and remove instances that have been critical for too long. The
+        seconds until the next one's time is over."""
         now = self._clock.monotonic()
+        left_s = math.inf
         for check in list(self.checks.values()):
             if check.id not in self.checks:
                 continue  # it went with its instance
             if check.ttl_s and check.status != "critical" and now >= check.deadline:
                 self.update(check.id, "critical", "TTL expired")
+            elif check.ttl_s and check.status != "critical":
+                left_s = min(left_s, check.deadline - now)
             forget_after_s = check.forget_after_s if check.service and check.status == "critical" else 0.0
             if forget_after_s and now - check.critical_since > forget_after_s:
                 _log.info("instance forgotten", instance=check.service, check=check.id)
                 self.deregister(check.service)
+        return left_s
 
     def of_service(self, name: str) -> list[InstanceState]:
         return sorted((s for s in self.services.values() if s.service == name), key=lambda s: s.id)
 
     def checks_of(self, instance: InstanceState) -> Iterator[CheckState]:
         """The instance's own checks; maintenance is one more, which is critical."""
-        yield from (check for check in self.checks.values() if check.service == instance.id)
+        yield from self._of.get(instance.id, {}).values()
         if instance.maintenance is not None:
             yield CheckState(
                 id=f"_service_maintenance:{instance.id}",
@@ -203,7 +219,7 @@ class Instances:
 
     def node_checks(self) -> Iterator[CheckState]:
         """Checks of the node, on which all instances hang."""
-        return (check for check in self.checks.values() if not check.service)
+        return iter(self._of.get("", {}).values())
 
     def status_of(self, instance: InstanceState) -> str:
         """The worst of its checks and the node's; without any it passes."""

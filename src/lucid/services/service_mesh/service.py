@@ -73,23 +73,26 @@ class ServiceMesh:
         self._fallen.add(check)
         self._due.set()
 
-    async def sweep(self) -> None:
-        """End what has expired by now, and the sessions that hang on what has failed."""
-        self.instances.expire()
+    async def sweep(self) -> float:
+        """End what has expired by now, and the sessions that hang on what has failed. The seconds until the next
+        check's time is over."""
+        left_s = self.instances.expire()
         self._due.clear()
         fallen = frozenset(self._fallen)
         await self.sessions.expire(fallen)
         self._fallen -= fallen
+        return left_s
 
     async def _sweep_regularly(self) -> None:
         while True:
+            left_s = self._settings.sweep_s
             try:
-                await self.sweep()
+                left_s = min(left_s, await self.sweep())
             except Unavailable as error:
                 _log.warning("sessions are not ended, trying again", detail=error.detail)
-                await asyncio.sleep(self._settings.sweep_s)
+                await asyncio.sleep(left_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.sweep_s):
+                async with asyncio.timeout(left_s):
                     await self._due.wait()
 
     async def register(self, *, instance: Instance, ttl_s: float) -> None:
