@@ -12,7 +12,7 @@ from lucid.runtime.problems import install_problem_handlers
 
 def person(user: str = "ada", role: Role = "user", *, methods: tuple[Method, ...] = ("pwd",)) -> Principal:
     """Somebody with all permissions of the role."""
-    return Principal(user=user, role=role, permissions=ROLES[role], methods=methods, token="t1", session="s1")  # noqa: S106
+    return Principal(user=user, role=role, permissions=ROLES[role], methods=methods, token="t1", session="s1")
 
 
 def asking(router: APIRouter, principal: Principal | None) -> httpx.AsyncClient:

@@ -90,9 +90,8 @@ def test_wrong_access_is_refused(data: Path, arguments: tuple[str, ...], expecte
 def test_what_is_not_named_stays() -> None:
     policy = Policy(drive=True, idle_limit_s=60)
     now = HostAccess(users=("ada",), roles=("user",), policy=policy, approval=True)
-    same = changed(now, users=None, roles=None, allow=None, playback=None, approval=None, second_factor=None)
-    assert same == now
-    played = changed(now, users=["none"], roles=None, allow=None, playback=True, approval=False, second_factor=None)
+    assert changed(now) == now
+    played = changed(now, users=["none"], playback=True, approval=False)
     assert played == HostAccess(users=(), roles=("user",), policy=policy.model_copy(update={"playback": True}))
-    allowed = changed(now, users=None, roles=None, allow=["usb"], playback=None, approval=None, second_factor=None)
+    allowed = changed(now, allow=["usb"])
     assert allowed.policy == Policy(usb=True, idle_limit_s=60)

@@ -81,7 +81,7 @@ async def test_a_token_is_for_one_service_and_a_minute(http: httpx.AsyncClient) 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic token", "token", "Bearer töken", "Bearer a.b.c"])
 async def test_without_a_token_nobody_is_let_in(http: httpx.AsyncClient, header: str) -> None:
-    answer = await http.post("/rpc/Safe/look", headers={"Authorization": header.encode()})
+    answer = await http.post("/rpc/Safe/look", headers={b"Authorization": header.encode()})
     assert (answer.status_code, answer.json()["type"]) == (401, "urn:lucid:error:unauthenticated")
 
 

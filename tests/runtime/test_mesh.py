@@ -118,7 +118,7 @@ async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_first_call_waits_for_the_first_instance() -> None:
     registry = MemoryRegistry()
     async with Mesh(registry, ttl_s=1) as mesh:
-        asking = asyncio.create_task(mesh.where(BANK)())
+        asking = asyncio.ensure_future(mesh.where(BANK)())
         await asyncio.sleep(0.02)
         assert not asking.done()
         mesh.join(BANK, "http://127.0.0.1:1001")

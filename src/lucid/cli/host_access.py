@@ -19,13 +19,13 @@ Switch = bool | None
 def changed(
     now: HostAccess,
     *,
-    users: list[str] | None,
-    roles: list[str] | None,
-    allow: list[str] | None,
-    playback: Switch,
-    index_typed_text: Switch,
-    approval: Switch,
-    second_factor: Switch,
+    users: list[str] | None = None,
+    roles: list[str] | None = None,
+    allow: list[str] | None = None,
+    playback: Switch = None,
+    index_typed_text: Switch = None,
+    approval: Switch = None,
+    second_factor: Switch = None,
 ) -> HostAccess:
     """`now` with what the options say instead; what they leave out stays. Raises InvalidInput."""
     update: dict[str, object] = {}
