@@ -49,8 +49,10 @@ class RemotePlatform:
         settings = RuntimeSettings.load(data_dir=data.root)
         if settings.consul_url:
             keyring = Keyring.open(data.keys)
-            mesh = Mesh(registry_of(settings, keyring), ttl_s=settings.mesh_ttl_s)
+            registry = registry_of(settings, keyring)
+            mesh = Mesh(registry, ttl_s=settings.mesh_ttl_s)
             platform = cls(mesh.where, keyring)
+            platform._stack.push_async_callback(registry.aclose)
             platform._stack.push_async_callback(mesh.leave)
             return platform
         try:

@@ -1,18 +1,22 @@
 """The registry that this installation uses: a Consul agent, or its own service-mesh, which speaks the same."""
 
+from typing import TYPE_CHECKING
+
 from lucid.catalog.keys import MESH_TOKEN
 from lucid.catalog.services import SERVICES
-from lucid.ports.registry import Registry
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.mesh import fixed_address
 from lucid.runtime.settings import RuntimeSettings
 
+if TYPE_CHECKING:
+    from lucid.drivers.consul.registry import ConsulRegistry
+
 SERVICE_MESH = "service-mesh"
 
 
-def registry_of(settings: RuntimeSettings, keyring: Keyring) -> Registry:
+def registry_of(settings: RuntimeSettings, keyring: Keyring) -> "ConsulRegistry":
     """The registry, not spoken to yet."""
-    from lucid.drivers.consul.registry import ConsulRegistry
+    from lucid.drivers.consul.registry import ConsulRegistry  # heavy: not every command needs it
 
     token = settings.consul_token if settings.consul_token.reveal() else keyring.private(MESH_TOKEN)
     return ConsulRegistry(settings.consul_url or _own_mesh(), token)

@@ -69,6 +69,7 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
         stores = await stack.enter_async_context(StoreConnections(settings, data, STORES))
         http = await stack.enter_async_context(new_http())
         registry = registry_of(settings, keyring)
+        stack.push_async_callback(registry.aclose)
         mesh = await stack.enter_async_context(Mesh(registry, ttl_s=settings.mesh_ttl_s))
         signer = ServiceSigner(name, keyring.identity(name), clock)
 
