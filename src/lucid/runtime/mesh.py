@@ -93,9 +93,9 @@ class Mesh:
             try:
                 healthy = await self._registry.healthy(service=known.service, index=index, wait_s=WATCH_S)
             except LucidError as error:
-                # What was known is still the best guess.
+                # What was known is still the best guess. The index stays: a mesh that was started anew holds the query
+                # back until somebody has registered again.
                 _log.debug("the registry is away", looking_for=known.service, detail=error.detail)
-                index = 0
                 await asyncio.sleep(_RETRY_S)
                 continue
             # An index that falls is of a registry that was started anew.

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 SERVICE_MESH = "service-mesh"
 
 
-def registry_of(settings: RuntimeSettings, keyring: Keyring) -> "ConsulRegistry":
-    """The registry, not spoken to yet."""
+def registry_of(settings: RuntimeSettings, keyring: Keyring, *, own_mesh: str = "") -> "ConsulRegistry":
+    """The registry, not spoken to yet. `own_mesh` is where service-mesh answers, if it is not where it usually does."""
     from lucid.drivers.consul.registry import ConsulRegistry  # heavy: not every command needs it
 
     token = settings.consul_token if settings.consul_token.reveal() else keyring.private(MESH_TOKEN)
-    return ConsulRegistry(settings.consul_url or _own_mesh(), token)
+    return ConsulRegistry(settings.consul_url or own_mesh or _own_mesh(), token)
 
 
 def _own_mesh() -> str:

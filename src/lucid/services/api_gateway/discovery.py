@@ -68,7 +68,7 @@ class Discovery:
                 # Whoever was there is probably there still; the circuit breakers see who is not.
                 if not said:
                     _log.warning("the registry is away", looking_for=pool.service, detail=error.detail)
-                index, said = 0, True
+                said = True
                 await asyncio.sleep(_RETRY_S)
                 continue
             # An index that falls is of a registry that was started anew.
