@@ -31,6 +31,7 @@ from lucid.cli.console import (
 )
 from lucid.cli.verify import verify_files
 from lucid.model.session import Session, SessionState
+from lucid.ports.keeping import Keeping
 from lucid.ports.recording import Pipeline
 
 app = typer.Typer(help="Recorded sessions: list, show, export, verify.", no_args_is_help=True)
@@ -101,8 +102,9 @@ def show(session: SessionArgument, json: JsonOption = False) -> None:
         async with running_platform() as platform:
             pipeline = platform.port(Pipeline)
             found = await pipeline.get(session=await resolve(pipeline, session))
+            kept = await platform.port(Keeping).kept(session=found.id)
         if json:
-            print_json(found.model_dump(mode="json"))
+            print_json(found.model_dump(mode="json") | {"kept": kept.model_dump(mode="json", exclude={"session"})})
             return
         rows = table("", "")
         rows.add_row("session", found.id)
@@ -120,6 +122,12 @@ def show(session: SessionArgument, json: JsonOption = False) -> None:
         rows.add_row("frames", f"{found.frames} ({size_text(found.recorded_bytes)})")
         rows.add_row("log entries", f"opening {found.opened_index}, closing {found.closed_index}")
         rows.add_row("manifest", found.manifest or "")
+        if kept.hold:
+            rows.add_row("held", f"by {kept.hold.by} since {time_text(kept.hold.time)} {escape(kept.hold.reason)}")
+        for share in kept.shares:
+            rows.add_row("shared", f"with {share.recipient} by {share.by} on {time_text(share.time)}")
+        if kept.deletion:
+            rows.add_row("deleted", f"by {kept.deletion.by} on {time_text(kept.deletion.time)}")
         if found.error:
             rows.add_row("waiting", f"[red]{escape(found.error)}[/red]")
         out.print(rows)

@@ -24,8 +24,8 @@ from lucid.base.errors import Conflict
 from lucid.drivers.indexing import Flat, Plan, Row, clean, fields_of, keywords_of, sortable
 from lucid.ports.search import Collection
 
-HEAP_BYTES = 15_000_000
-"""Memory of a writer; the least that tantivy takes."""
+HEAP_BYTES = 60_000_000
+"""Most memory of a writer. With less a big batch becomes many segments, and merging them costs more than indexing."""
 _WORDS = "lucid-words"
 _BASIC = "basic"
 
