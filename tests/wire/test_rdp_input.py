@@ -92,10 +92,17 @@ def test_input_of_freerdp() -> None:
     assert all(isinstance(event, Key | Locks | Click) for event in found)
 
 
-@pytest.mark.parametrize("pdu", ["0404 e000", "0403 00", "8404 001e", "0503 00", "0402"])
+@pytest.mark.parametrize("pdu", ["0503 00", "0402", "03000006"])
 def test_a_broken_stream_is_refused(pdu: str) -> None:
     with pytest.raises(ProtocolError):
         events(bytes.fromhex(pdu))
+
+
+@pytest.mark.parametrize("pdu", ["0404 e000", "0403 00", "8404 001e", "03000008 02f080 64", "03000007 02f081"])
+def test_what_cannot_be_read_hides_nothing_behind_it(pdu: str) -> None:
+    reader = InputReader()
+    assert list(reader.feed(bytes.fromhex(pdu + "0404 001e"))) == [Key(0x1E, down=True)]
+    assert reader.unread == 1
 
 
 @given(st.lists(st.binary(max_size=12), max_size=8))

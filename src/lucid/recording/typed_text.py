@@ -43,13 +43,18 @@ class TypedReader:
         self._keyboard = saved.keyboard
         self._chars = list(saved.line)
         self._lines: list[TypedLine] = []
-        self.broken = saved.broken
         self.dropped = 0
+        self.broken = saved.broken
 
     @property
     def layout(self) -> str:
         """What the keys are read as."""
         return self._keyboard.layout_name
+
+    @property
+    def unread(self) -> int:
+        """PDUs that this reader could not read."""
+        return self._input.unread
 
     def state(self) -> bytes:
         """It holds typed text, and what else of the client's stream is not whole yet."""

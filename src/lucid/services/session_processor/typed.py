@@ -37,8 +37,14 @@ def read_typed(job: SealJob, data_key: bytes, packed: PackedSegment) -> Typed:
     lines = reader.read(packed.client, last_us=packed.span.last_us, last=job.last)
     if reader.broken and not was_broken:
         _log.warning("typed text cannot be read any further", session=job.session, segment=job.segment)
-    if reader.dropped:
-        _log.warning("too much typed text", session=job.session, segment=job.segment, dropped_lines=reader.dropped)
+    if reader.dropped or reader.unread:
+        _log.warning(
+            "typed text is not complete",
+            session=job.session,
+            segment=job.segment,
+            dropped_lines=reader.dropped,
+            unread_pdus=reader.unread,
+        )
     nonce = os.urandom(aead.NONCE_BYTES)
     sealed = aead.seal(key, nonce, reader.state(), session_bytes(job.session))
     return Typed(lines, reader.layout, base64.b64encode(nonce + sealed).decode())

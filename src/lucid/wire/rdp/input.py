@@ -77,15 +77,17 @@ InputEvent = Connected | Key | Character | Locks | Click
 
 class InputReader:
     """Takes a client's recorded stream in pieces of any size and gives the events in it. `pending` and `io_channel` are
-    all of its state, so that another one can go on."""
+    all of its state, so that another one can go on. `unread`: PDUs that could not be read (to their end); those behind
+    them can, so nobody hides what they type behind one."""
 
     def __init__(self, pending: bytes = b"", io_channel: int | None = None) -> None:
         self.pending = pending
         self.io_channel = io_channel
+        self.unread = 0
 
     def feed(self, data: bytes) -> Iterator[InputEvent]:
-        """The events in what `data` completes, without moves of the pointer. Raises ProtocolError where the stream is
-        broken; it cannot be read any further then."""
+        """The events in what `data` completes, without moves of the pointer. Raises ProtocolError where no PDU begins;
+        the stream cannot be read any further then."""
         if self.pending:
             data, self.pending = self.pending + data, b""
         position, end = 0, len(data)
@@ -95,7 +97,10 @@ class InputReader:
             if end - position < length:
                 break
             if not _is_move(data, position):
-                yield from self._events(data[position : position + length])
+                try:
+                    yield from self._events(data[position : position + length])
+                except ProtocolError:
+                    self.unread += 1
             position += length
         self.pending = data[position:]
 
