@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from lucid.base.errors import Forbidden
 from lucid.model.host import Host, HostAccess
 from lucid.model.policy import Policy
 from lucid.model.principal import Principal
 from lucid.ports.access import ApprovalState
+from lucid.services.session_api.connecting import Wishes, policy_within
 from lucid.services.session_api.routes import api_routes
 from lucid.services.session_api.service import SessionApi
 from tests.asking import asking, person
@@ -114,3 +116,11 @@ async def test_bad_input_is_refused(service: SessionApi, world: World, body: dic
 async def test_who_may_not_connect_is_refused(service: SessionApi, world: World) -> None:
     add_host(world, roles=("auditor",))
     assert (await post(service, person("eve", "auditor"), host="office"))[0] == 403
+
+
+@pytest.mark.parametrize("name", [name for name, field in Policy.model_fields.items() if field.annotation is bool])
+def test_every_switch_of_a_policy_can_be_asked_for_and_is_bounded(name: str) -> None:
+    wished = Wishes.model_validate({name: True})
+    with pytest.raises(Forbidden, match=f"policy.{name}: this host does not allow it"):
+        policy_within(wished, Policy())
+    assert getattr(policy_within(wished, Policy.model_validate({name: True})), name)

@@ -11,7 +11,7 @@ from lucid.base.ids import Name
 from lucid.base.secret import Secret
 from lucid.base.value import Value
 from lucid.model.host import Host, Ticket
-from lucid.model.policy import CHANNELS, Policy
+from lucid.model.policy import Policy
 from lucid.model.principal import Principal
 from lucid.ports.access import (
     Accounts,
@@ -49,6 +49,9 @@ class Wishes(Value):
     printer: bool = False
     usb: bool = False
     playback: bool = Field(default=False, description="let the platform play the recording, not only its owner")
+    index_typed_text: bool = Field(
+        default=False, description="make what is typed searchable, outside of the encrypted recording"
+    )
     idle_limit_s: int | None = Field(default=None, ge=1, le=86_400, description="seconds", examples=[1800])
     total_limit_s: int | None = Field(default=None, ge=1, le=604_800, description="seconds", examples=[28_800])
 
@@ -154,8 +157,8 @@ class Connector:
 
 def policy_within(wishes: Wishes, allowed: Policy) -> Policy:
     """The policy that the wishes amount to. Raises Forbidden that names the first wish beyond what is allowed."""
-    for name in (*CHANNELS, "playback"):
-        if getattr(wishes, name) and not getattr(allowed, name):
+    for name, field in Policy.model_fields.items():
+        if field.annotation is bool and getattr(wishes, name) and not getattr(allowed, name):
             raise Forbidden(f"policy.{name}: this host does not allow it", field=f"policy.{name}")
     limits = {}
     for name in ("idle_limit_s", "total_limit_s"):
