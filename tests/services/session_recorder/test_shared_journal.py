@@ -282,6 +282,33 @@ async def test_a_file_that_cannot_be_deleted_is_deleted_later(
     assert recorder._backlog.bytes == 0
 
 
+async def test_what_is_appended_while_files_are_deleted_stays(
+    recorder: SessionRecorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await opened(recorder, 2)
+    for number in range(8):  # each in a file of its own
+        if (current := recorder._files._current) is not None:
+            recorder._files.retire(current)
+        await recorder.append(session=first, frames=frames(number))
+    await recorder.close(session=first, end=CLOSED)
+    written = iter(range(100))
+    real = DiskFolder.delete
+
+    async def delete(folder: DiskFolder, path: str) -> bool:
+        await recorder.append(session=second, frames=frames(next(written)))
+        return await real(folder, path)
+
+    monkeypatch.setattr(DiskFolder, "delete", delete)
+    await recorder.release_segment(session=first, number=0)
+    monkeypatch.undo()
+    await recorder.close(session=second, end=CLOSED)
+    assert await read_recording(recorder, second) == [frames(number) for number in range(next(written))]
+    await recorder.release(session=second)
+    await recorder.release(session=first)
+    assert logs(tmp_path) == []
+    assert recorder._backlog.bytes == 0
+
+
 class StuckDisk:
     """Syncs of one file wait until `release` is set."""
 

@@ -128,7 +128,9 @@ class JournalFiles:
 
     async def sweep(self) -> None:
         """Delete the files in which nothing is live. Raises Unavailable; calling it again goes on."""
-        for file in [file for file in self._files if file.live == 0]:
+        for file in list(self._files):
+            if file.live:  # looked at now: while another was being deleted, this one may have taken records
+                continue
             self.retire(file)
             await self._folder.delete(file.path)
             if file in self._files:  # not deleted by another call meanwhile
