@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from lucid.base.errors import Conflict, NotFound, Unavailable
+from lucid.base.errors import Conflict, InvalidInput, NotFound, Unavailable
 from lucid.base.secret import Secret
 from lucid.ports.machine import AccountUse
 
@@ -70,8 +70,10 @@ def create(group: str, user: str, home: Path, skeleton: Path) -> None:
 
 
 def set_password(group: str, user: str, password: Secret) -> None:
-    """Raises NotFound for an account that is not ours."""
+    """Raises NotFound for an account that is not ours, InvalidInput for a password that is more than a line."""
     account(group, user)
+    if not password.reveal().isprintable():  # chpasswd would take a second line for another account's password
+        raise InvalidInput("password: expected printable characters", field="password")
     run("chpasswd", stdin=f"{user}:{password.reveal()}\n")
 
 
