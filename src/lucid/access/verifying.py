@@ -19,6 +19,9 @@ MAX_LIFE_S = 3600
 """No access token lives longer, in seconds: what was revoked before that needs no remembering."""
 
 _REMEMBER = 4096
+_FORGET_S = 60.0
+"""How often at most revocations are looked through: some come in their thousands."""
+
 _KNOWN = {permission.value: permission for permission in Permission}
 
 
@@ -44,6 +47,7 @@ class AccessTokenVerifier:
         self._verified: dict[str, _Verified] = {}
         self._sessions: dict[str, float] = {}
         self._users: dict[str, float] = {}
+        self._forgotten = 0.0
 
     def load(self, jwks: Mapping[str, Any]) -> None:
         """Replace the keys by those of a JWKS (RFC 7517). Raises Corrupted when it holds anything but public Ed25519
@@ -103,6 +107,9 @@ class AccessTokenVerifier:
 
     def _forget(self, now: float) -> None:
         """Drop revocations whose tokens have all expired."""
+        if abs(now - self._forgotten) < _FORGET_S:
+            return
+        self._forgotten = now
         limit = now - MAX_LIFE_S - jwt.LEEWAY_S
         self._sessions = {session: moment for session, moment in self._sessions.items() if moment > limit}
         self._users = {user: moment for user, moment in self._users.items() if moment > limit}
