@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,6 +22,7 @@ from lucid.base.secret import Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, Trail, TurnedClock
+from tests.services.lucid_auth_service.conftest import Make
 
 GRACE_S, IDLE_S, LIFE_S = 10.0, 1000.0, 3000.0
 RULES = SETTINGS.model_copy(update={"refresh_grace_s": GRACE_S, "refresh_idle_s": IDLE_S, "refresh_life_s": LIFE_S})
@@ -181,3 +183,17 @@ class Families(RuleBasedStateMachine):
 
 Families.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 TestFamilies = Families.TestCase
+
+
+async def test_replicas_whose_clocks_differ_believe_the_same_client(make: Make, clock: TurnedClock) -> None:
+    service = make()
+    await service.accounts.create(name="ada", role="user")
+    logins = service.credentials.logins
+    who = SignedIn(await service.accounts.get(name="ada"), ("pwd",))
+    first = await logins.open(who, began=clock.now(), device="", origin=Origin())
+    second = await logins.refresh(first.refresh, origin=Origin())
+    clock.turn(-0.005)  # another tab's request, answered by a replica whose clock is behind
+    assert (await logins.refresh(first.refresh, origin=Origin())).refresh == second.refresh
+    clock.turn(-GRACE_S)
+    with pytest.raises(Unauthenticated, match="used before"):
+        await logins.refresh(first.refresh, origin=Origin())
