@@ -86,6 +86,14 @@ def test_a_signer_renews_its_token_in_time() -> None:
     assert 1 < len(seen) < 20
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
+    clock = TurnedClock()
+    signer, known = ServiceSigner("recorder", KEYS["recorder"], clock), verifier(clock)
+    signer.token("storage")
+    clock.advance(-3600)
+    assert known.caller(signer.token("storage").reveal()).service == "recorder"
+
+
 def forged(clock: TurnedClock, **claims: Any) -> str:
     """Signed by the gateway's key, whatever it says."""
     now = int(parse_time(clock.now()).timestamp())

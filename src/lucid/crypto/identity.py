@@ -41,20 +41,20 @@ class ServiceSigner:
         self.service = service
         self._key = key
         self._clock = clock
-        self._made: dict[tuple[str, str], tuple[float, Secret]] = {}
+        self._made: dict[tuple[str, str], tuple[int, Secret]] = {}
 
     def token(self, audience: str, principal: Principal | None = None) -> Secret:
         """A token for calls to the service `audience`, for `principal` when a person is asking."""
         stated = principal.model_dump_json() if principal else ""
-        now = self._clock.monotonic()
+        # By the clock that the token tells: after one that is set back it would not be valid yet.
+        seconds = int(_seconds(self._clock))
         made = self._made.get((audience, stated))
-        if made and now - made[0] < _RENEW_S:
+        if made and 0 <= seconds - made[0] < _RENEW_S:
             return made[1]
         if len(self._made) >= _REMEMBER:
-            self._made = {key: value for key, value in self._made.items() if now - value[0] < _RENEW_S}
+            self._made = {key: value for key, value in self._made.items() if 0 <= seconds - value[0] < _RENEW_S}
             if len(self._made) >= _REMEMBER:
                 self._made.clear()
-        seconds = int(_seconds(self._clock))
         claims: dict[str, Any] = {
             "iss": self.service,
             "sub": self.service,
@@ -65,7 +65,7 @@ class ServiceSigner:
         if stated:
             claims["principal"] = json.loads(stated)
         token = self._key.sign(claims)
-        self._made[(audience, stated)] = (now, token)
+        self._made[(audience, stated)] = (seconds, token)
         return token
 
 
