@@ -49,9 +49,10 @@ class WebSockets:
         try:
             exchange.status = 101
             chosen = conversation.subprotocol
-            if chosen is None and TOKEN_PROTOCOL in "".join(exchange.scope["subprotocols"]):
+            if chosen is None:
                 # A browser that offered subprotocols gives up unless one of them is chosen.
-                chosen = next(name for name in exchange.scope["subprotocols"] if name.startswith(TOKEN_PROTOCOL))
+                offered = exchange.scope["subprotocols"]
+                chosen = next((name for name in offered if name.startswith(TOKEN_PROTOCOL)), None)
             headers = exchange.answer_headers(101, ())
             await send({"type": "websocket.accept", "subprotocol": chosen, "headers": headers})
             await self._talk(exchange, conversation, receive, send)
