@@ -1,6 +1,7 @@
 """node-management: nodes are registered in the log, heard by signed heartbeats, and their month is computed."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -175,6 +176,21 @@ async def test_the_log_is_read_once_and_goes_on_where_it_was(bench: Bench) -> No
     assert parse_credits(await bench.manager.credits(month=MONTH))[0].sessions == 399
     bench.log.close("r1", 400, at(1), None)
     assert parse_credits(await bench.again().credits(month=MONTH))[0].sessions == 400
+
+
+async def test_a_statement_of_many_entries_holds_nobody_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.manager._beat()
+    made_in = list[threading.Thread]()
+    real = Statement.to_bytes
+
+    def to_bytes(statement: Statement) -> bytes:
+        made_in.append(threading.current_thread())
+        return real(statement)
+
+    monkeypatch.setattr(Statement, "to_bytes", to_bytes)
+    await bench.manager.statement(name="local", month=MONTH)
+    assert made_in
+    assert threading.main_thread() not in made_in
 
 
 async def test_a_statement_of_a_month_that_is_over_is_in_the_log_and_stays(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from lucid.crypto.note import SignerKey, sign
 from lucid.model.canonical import digest_of
 from lucid.model.node import NODE_STATEMENT, Heartbeat, Node, NodeState, heartbeat_text
 from lucid.nodes.credits import NodeCredits, compute
-from lucid.nodes.facts import settled
+from lucid.nodes.facts import Fact, settled
 from lucid.nodes.month import bounds
 from lucid.nodes.statement import Statement
 from lucid.ports.log import Anchoring, DataChain, LogStore
@@ -148,17 +148,18 @@ class NodeManager:
         mine = [found for found in computed if found.node == name]
         if not mine:
             raise NotFound(f"the log knows no node {name} in {month}")
-        made = Statement(
-            node=name,
-            own_node=self._settings.own_node,
-            month=month,
-            checkpoint=state.checkpoint,
-            facts=tuple(facts),
-            credits=mine[0],
-        ).to_bytes()
+        made = await asyncio.to_thread(self._statement, month, state.checkpoint, facts, mine[0])
         if over:
             await self._anchor(key, name, month, made, mine[0].credits)
         return made
+
+    def _statement(self, month: str, checkpoint: str, facts: list[Fact], mine: NodeCredits) -> bytes:
+        """Of all that the log tells: long."""
+        own_node = self._settings.own_node
+        made = Statement(
+            node=mine.node, own_node=own_node, month=month, checkpoint=checkpoint, facts=tuple(facts), credits=mine
+        )
+        return made.to_bytes()
 
     async def _anchor(self, key: str, name: str, month: str, made: bytes, credits: int) -> None:
         """Commit to the statement in the log and keep it."""
