@@ -78,6 +78,17 @@ def test_only_trusted_proxies_are_believed(peer: str, field: bytes, value: bytes
     assert client_address(peer, [(field, value)], TRUSTED) == seen
 
 
+def test_what_a_client_slips_past_a_proxy_is_not_believed() -> None:
+    theirs, proxys = b"9.9.9.9", b"9.9.9.9, 6.6.6.6"
+    for fields in (
+        [(b"forwarded", b"for=" + theirs), (b"x-forwarded-for", proxys)],
+        [(b"x-forwarded-for", theirs), (b"forwarded", b"for=9.9.9.9, for=6.6.6.6")],
+    ):
+        assert client_address("10.0.0.1", fields, TRUSTED) == "10.0.0.1"
+    both = [(b"forwarded", b"for=6.6.6.6"), (b"x-forwarded-for", b"6.6.6.6")]
+    assert client_address("10.0.0.1", both, TRUSTED) == "6.6.6.6"
+
+
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_no_field_breaks_it(value: str, peer: str) -> None:
     for name in (b"forwarded", b"x-forwarded-for"):

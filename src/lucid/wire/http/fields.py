@@ -46,10 +46,19 @@ def request_id(given: bytes | None) -> str:
 
 def client_address(peer: str, fields: Fields, trusted: Iterable[Network]) -> str:
     """Who sent the request: `peer`, or if that is a trusted proxy, the last address that a trusted one named in
-    Forwarded (RFC 7239) or X-Forwarded-For and that is not itself trusted."""
+    Forwarded (RFC 7239) or X-Forwarded-For and that is not itself trusted.
+
+    A proxy writes one of the two, and many pass the other on as the client sent it: where they name different clients
+    neither is believed."""
     networks = tuple(trusted)
-    hops = [*_hops(fields), peer] if networks else [peer]
-    address = peer
+    ways = [hops for hops in (_forwarded(fields), _listed(fields)) if hops] if networks else []
+    named = {_last_stranger([*hops, peer], networks) for hops in ways}
+    return named.pop() if len(named) == 1 else _last_stranger([peer], networks)
+
+
+def _last_stranger(hops: Sequence[str], networks: Sequence[Network]) -> str:
+    """The last hop that is in none of the networks; where that is not known, the last that is."""
+    address = hops[-1]
     for hop in reversed(hops):
         if (parsed := _parse(hop)) is None:
             break
@@ -68,10 +77,12 @@ def limit_key(address: str) -> str:
     return address
 
 
-def _hops(fields: Fields) -> list[str]:
+def _forwarded(fields: Fields) -> list[str]:
     forwarded = ",".join(value.decode("latin-1") for name, value in fields if name == b"forwarded")
-    if forwarded:
-        return _FOR.findall(forwarded)
+    return _FOR.findall(forwarded)
+
+
+def _listed(fields: Fields) -> list[str]:
     listed = ",".join(value.decode("latin-1") for name, value in fields if name == b"x-forwarded-for")
     return [part.strip() for part in listed.split(",")] if listed else []
 
