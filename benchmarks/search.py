@@ -24,8 +24,9 @@ from lucid.services.session_api.search.kinds import COLLECTIONS, session_documen
 from tests.contract.noida import noida
 
 SESSIONS = 100_000
-SESSIONS_OF_STAND_IN = 10_000
 SEARCHES = 500
+OF_STAND_IN = 5_000, 50
+"""Sessions and searches."""
 BATCH = 5_000
 GOAL_MS = 50
 _FIRST = "2026-01-01T00:00:00.000000Z"
@@ -41,20 +42,18 @@ def run() -> list[Row]:
 async def _measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="lucid-search-") as folder:
         embedded = TantivyIndex(Path(folder) / "tantivy")
-        rows = await _searches(embedded, "tantivy", SESSIONS, goal=True)
+        rows = await _searches(embedded, "tantivy", SESSIONS, SEARCHES, goal=True)
         await embedded.aclose()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         rows.append(Row("peak memory of the process that does it", f"{peak:.0f} MiB"))
         with noida(Path(folder)) as url:
             remote = ElasticsearchIndex(url)
-            rows += await _searches(
-                remote, f"noida-db, {SESSIONS_OF_STAND_IN} sessions", SESSIONS_OF_STAND_IN, goal=False
-            )
+            rows += await _searches(remote, f"noida-db, {OF_STAND_IN[0]} sessions", *OF_STAND_IN, goal=False)
             await remote.aclose()
     return rows
 
 
-async def _searches(index: SearchIndex, what: str, sessions: int, *, goal: bool) -> list[Row]:
+async def _searches(index: SearchIndex, what: str, sessions: int, searches: int, *, goal: bool) -> list[Row]:
     chance = random.Random(7)
     begun = time.perf_counter()
     for _ in range(sessions // BATCH):
@@ -62,7 +61,7 @@ async def _searches(index: SearchIndex, what: str, sessions: int, *, goal: bool)
     rows = [Row(f"{what}: sessions put, a second", f"{sessions / (time.perf_counter() - begun):.0f}")]
     for writing in (False, True):
         puts = asyncio.create_task(_keep_putting(index, chance)) if writing else None
-        spent = [await _timed(index, query) for query in _queries(chance)]
+        spent = [await _timed(index, query) for query in _queries(chance, searches)]
         if puts is not None:
             puts.cancel()
             await asyncio.wait([puts])
@@ -90,7 +89,7 @@ async def _timed(index: SearchIndex, query: Query) -> float:
     return time.perf_counter() - begun
 
 
-def _queries(chance: random.Random) -> list[Query]:
+def _queries(chance: random.Random, searches: int) -> list[Query]:
     """What a list in a browser asks for: the newest of all, of a person, of a host, in a time, by words, sorted."""
 
     def one() -> Query:
@@ -109,7 +108,7 @@ def _queries(chance: random.Random) -> list[Query]:
             ]
         )
 
-    return [one() for _ in range(SEARCHES)]
+    return [one() for _ in range(searches)]
 
 
 def _session(chance: random.Random) -> Indexed:

@@ -91,7 +91,7 @@ class Generation:
             behind = self._index.parse_query(f"s_{plan.sort}:{bounds}")
             query = TantivyQuery.boolean_query([(Occur.Must, matching), (Occur.Must, behind)])
         order = Order.Desc if plan.falling else Order.Asc
-        found = searcher.search(query, limit, order_by_field=f"s_{plan.sort}", order=order)
+        found = searcher.search(query, limit, count=not plan.after, order_by_field=f"s_{plan.sort}", order=order)
         rows = []
         for key, address in found.hits:
             document = searcher.doc(address)
