@@ -35,6 +35,38 @@ async def test_a_held_recording_is_not_deleted(service: SessionApi, world: World
     assert not world.chunks
 
 
+async def test_no_hold_is_lifted_without_a_trace(
+    world: World, documents: SqliteDocuments, index: TantivyIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "RETRY_S", 0.01)
+    session = world.add_session().id
+    world.broken = {"Audit.record"}
+    first = session_api(world, documents, index)  # not started: it is killed before it can try again
+    await first.keeper.hold(session=session, reason="case", actor="eve")
+    lifted = await first.keeper.lift(session=session, actor="mallory")
+    assert lifted.hold is None
+    assert not world.audit
+    second = session_api(world, documents, index)
+    await second.start()
+    world.broken = set()
+    async with asyncio.timeout(10):
+        while len(world.audit) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    world.broken = {"Audit.record"}
+    await second.keeper.hold(session=session, actor="eve")
+    world.broken = set()
+    async with asyncio.timeout(10):
+        while len(world.audit) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await second.stop()
+    assert [(event.act, event.actor, event.accountable) for event in world.audit] == [
+        ("recording.held", "eve", True),
+        ("recording.released", "mallory", True),
+        ("recording.held", "eve", True),
+    ]
+    assert await documents.find("kept_recordings", {"owing": True}) == []
+
+
 async def test_a_deletion_is_in_the_log_before_anything_is_gone(
     world: World, documents: SqliteDocuments, index: TantivyIndex
 ) -> None:

@@ -18,6 +18,7 @@ from lucid.crypto import age
 from lucid.model.kept import Deletion, Hold, Kept, Share
 from lucid.model.manifest import Manifest
 from lucid.model.session import Session, SessionState
+from lucid.ports.access import AuditEvent
 from lucid.ports.log import Anchoring, DataChain
 from lucid.ports.recording import Pipeline, Storage
 from lucid.recording.reading import data_key_of
@@ -64,10 +65,12 @@ class RecordingKeeper:
         self._forget_typed = forget_typed
         self._tasks = Tasks(SERVICE)
         self._destroying: dict[SessionId, asyncio.Task[None]] = {}
+        self._owing = asyncio.Event()
 
     async def start(self) -> None:
-        """Go on with the deletions that a crash broke off."""
+        """Go on with the deletions that a crash broke off, and record the acts that it kept from the audit trail."""
         self._tasks.spawn(self._resume(), name="resume deletions")
+        self._tasks.spawn(self._settle_late(), name="settle")
 
     async def stop(self) -> None:
         await self._tasks.close()
@@ -92,19 +95,33 @@ class RecordingKeeper:
                 return kept
             return kept.model_copy(update={"hold": hold})
 
-        before, kept = await self._memory.change(session, held)
-        if kept != before:
-            await self._acts.done("recording.held", origin, accountable=True, session=session, reason=reason)
-            await self._changed(session)
-        return kept
+        act = self._acts.event("recording.held", origin, accountable=True, session=session, reason=reason)
+        return await self._decide(session, held, act)
 
     async def lift(self, *, session: SessionId, actor: Name | None = None) -> Kept:
         await self._pipeline.get(session=session)
-        before, kept = await self._memory.change(session, lambda kept: kept.model_copy(update={"hold": None}))
+        act = self._acts.event("recording.released", _origin(actor), accountable=True, session=session)
+        return await self._decide(session, lambda kept: kept.model_copy(update={"hold": None}), act)
+
+    async def _decide(self, session: SessionId, change: Callable[[Kept], Kept], act: AuditEvent) -> Kept:
+        """Make a change and account for it: later, while the audit trail is away, since the decision itself holds."""
+        before, kept = await self._memory.change(session, change, act)
         if kept != before:
-            await self._acts.done("recording.released", _origin(actor), accountable=True, session=session)
             await self._changed(session)
+        try:
+            await self._memory.settle(session, self._acts)
+        except LucidError as error:
+            _log.warning("an act waits for the audit trail", session=session, error=error.detail)
+            self._owing.set()
         return kept
+
+    async def _settle_late(self) -> None:
+        while True:
+            self._owing.clear()
+            while sessions := await _until_done(self._memory.owing):
+                for session in sessions:
+                    await _until_done(lambda session=session: self._memory.settle(session, self._acts))  # type: ignore[misc]
+            await self._owing.wait()
 
     async def share(
         self, *, session: SessionId, recipient: str, wrapped: str | None = None, actor: Name | None = None
@@ -211,12 +228,12 @@ class RecordingKeeper:
 
 
 async def _until_done(step: Callable[[], Awaitable[T]]) -> T:
-    """What `step` returns, once it succeeds."""
+    """What `step`, of a deletion or of accounting for an act, returns once it succeeds."""
     while True:
         try:
             return await step()
         except LucidError as error:
-            _log.warning("a deletion waits", error=error.detail, retry_s=RETRY_S)
+            _log.warning("a step waits", error=error.detail, retry_s=RETRY_S)
             await asyncio.sleep(RETRY_S)
 
 

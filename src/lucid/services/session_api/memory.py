@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
+from lucid.access.acts import Acts
 from lucid.base.errors import Conflict, NotFound
 from lucid.base.ids import SessionId
 from lucid.model.kept import Kept
-from lucid.ports.stores import Documents
+from lucid.ports.access import AuditEvent
+from lucid.ports.stores import Documents, Json, Stored
 
 KEPT = "kept_recordings"
 _PAGE = 200
 
 
 class Memory:
-    """Decisions by session. A change is made to the version that was looked at, or again to the newer one."""
+    """Decisions by session. A change is made to the version that was looked at, or again to the newer one. The acts of
+    a change stand in its document (`owed`) until they are in the audit trail, whatever fails in between."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
@@ -31,9 +34,9 @@ class Memory:
         found = await self._documents.find(KEPT, {"session": list(sessions)}, limit=len(sessions))
         return {stored.id: Kept.model_validate(stored.body["kept"]) for stored in found}
 
-    async def change(self, session: SessionId, change: Callable[[Kept], Kept]) -> tuple[Kept, Kept]:
-        """Replace what was decided by what `change` makes of it, which may be called more than once. Returns what was
-        decided before and after."""
+    async def change(self, session: SessionId, change: Callable[[Kept], Kept], *acts: AuditEvent) -> tuple[Kept, Kept]:
+        """Replace what was decided by what `change` makes of it, which may be called more than once; `acts` are owed if
+        that is something else. Returns what was decided before and after."""
         while True:
             try:
                 stored = await self._documents.get(KEPT, session)
@@ -44,13 +47,37 @@ class Memory:
             if after == before:
                 return before, after
             try:
+                owed = [*_owed(stored), *(act.model_dump(mode="json") for act in acts)]
                 if stored is None:
-                    await self._documents.insert(KEPT, session, _body(after))
+                    await self._documents.insert(KEPT, session, _body(after, owed))
                 else:
-                    await self._documents.replace(KEPT, session, _body(after), version=stored.version)
+                    await self._documents.replace(KEPT, session, _body(after, owed), version=stored.version)
             except Conflict:
                 continue
             return before, after
+
+    async def settle(self, session: SessionId, acts: Acts) -> None:
+        """Record what is owed, and strike it out. A crash in between records it again, under the same ids."""
+        while True:
+            try:
+                stored = await self._documents.get(KEPT, session)
+            except NotFound:
+                return
+            if not (owed := _owed(stored)):
+                return
+            for act in owed:
+                await acts.record(AuditEvent.model_validate(act))
+            body = _body(Kept.model_validate(stored.body["kept"]), [])
+            try:
+                await self._documents.replace(KEPT, session, body, version=stored.version)
+            except Conflict:
+                continue
+            return
+
+    async def owing(self) -> list[SessionId]:
+        """Sessions of which acts are owed."""
+        found = await self._documents.find(KEPT, {"owing": True}, limit=_PAGE)
+        return [stored.id for stored in found]
 
     async def deleting(self) -> list[SessionId]:
         """Sessions whose deletion was begun and is not complete."""
@@ -58,6 +85,12 @@ class Memory:
         return [stored.id for stored in found]
 
 
-def _body(kept: Kept) -> dict[str, object]:
+def _owed(stored: Stored | None) -> list[Json]:
+    return list(stored.body.get("owed", ())) if stored is not None else []
+
+
+def _body(kept: Kept, owed: list[Json]) -> Json:
+    """The fields beside `kept` are to find it by."""
     deleting = kept.deletion is not None and not kept.deletion.complete
-    return {"session": kept.session, "deleting": deleting, "kept": kept.model_dump(mode="json")}
+    found_by = {"session": kept.session, "deleting": deleting, "owing": bool(owed)}
+    return {**found_by, "owed": owed, "kept": kept.model_dump(mode="json")}
