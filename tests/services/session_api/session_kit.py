@@ -256,6 +256,7 @@ class FakeHosts(Everybody):
 
 class FakeGateway(Everybody):
     async def endpoint(self) -> GatewayEndpoint:
+        self.world.check("Gateway.endpoint")
         return GatewayEndpoint(address="192.0.2.1", port=3389, fingerprint="ab" * 32)
 
     async def terminate(self, *, session: str) -> None:

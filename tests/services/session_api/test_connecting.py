@@ -89,6 +89,10 @@ async def test_another_person_has_to_agree(service: SessionApi, world: World) ->
     ] == 403
     # A wrong code does not use the approval up.
     assert (await post(service, pool="pcs", approval=approval, second_factor="0"))[0] == 403
+    # Neither does a gateway that is away.
+    world.broken = {"Gateway.endpoint"}
+    assert (await post(service, pool="pcs", approval=approval, second_factor="123456"))[0] == 503
+    world.broken = set()
     assert (await post(service, pool="pcs", approval=approval, second_factor="123456"))[0] == 201
     assert (await post(service, pool="pcs", approval=approval, second_factor="123456"))[0] == 403
 

@@ -110,11 +110,11 @@ class Connector:
             )
         if approval is not None and approval.state is ApprovalState.PENDING:
             return approval
+        endpoint = await self._gateway.endpoint()  # before anything is used up that is good once
         if host.access.second_factor:
             await self._check_second_factor(wanted.second_factor, principal)
         if host.access.approval and approval is not None:
             await self._approvals.use(id=approval.id, user=principal.user, host=host.name, policy=policy)
-        endpoint = await self._gateway.endpoint()
         ticket = await self._tickets.issue(user=principal.user, host=host.name, policy=policy, ttl_s=self._ttl_s)
         await self._acts.done(
             "connection.granted", origin, host=host.name, policy=policy.digest(), reason=wanted.reason
