@@ -103,8 +103,9 @@ class ApiTokens:
             created=now,
             expires=shift_time(now, days * DAY_S),
         )
-        await self._documents.insert(API_TOKENS, token.id, token.model_dump(mode="json") | {"hash": _hash(secret)})
+        # First in the audit trail: no token works without a trace of who made it.
         await self._acts.done("token.created", origin, accountable=True, account=who.user, token=token.id)
+        await self._documents.insert(API_TOKENS, token.id, token.model_dump(mode="json") | {"hash": _hash(secret)})
         return NewApiToken(token, secret)
 
     async def list(self, user: str) -> list[ApiToken]:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from lucid.access import api_tokens
 from lucid.access.api_tokens import PREFIX, is_well_formed, new_secret
 from lucid.access.audit import AuditFilter
-from lucid.base.errors import Unauthenticated
+from lucid.base.errors import Unauthenticated, Unavailable
 from lucid.base.secret import Secret
 from lucid.model.permission import ROLES, Permission
-from lucid.ports.access import REVOKED
+from lucid.ports.access import REVOKED, AuditEvent
 from lucid.services.lucid_auth_service.routes.tokens import token_routes
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.asking import asking, person
@@ -131,6 +131,17 @@ async def test_what_may_not_be_is_refused(ada: httpx.AsyncClient, changes: dict[
         "/api/v1/tokens", content=json.dumps(REQUEST | changes), headers={"content-type": "application/json"}
     )
     assert answer.status_code == status
+    assert (await ada.get("/api/v1/tokens")).json()["items"] == []
+
+
+async def test_no_token_works_without_a_trace(
+    whole: AuthService, ada: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*, event: AuditEvent) -> None:
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(whole.trail, "record", fail)
+    assert (await ada.post("/api/v1/tokens", json=REQUEST)).status_code == 503
     assert (await ada.get("/api/v1/tokens")).json()["items"] == []
 
 
