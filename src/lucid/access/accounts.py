@@ -1,7 +1,6 @@
 """Accounts and their passwords (ports Accounts and AccountKeeping)."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -10,7 +9,7 @@ from lucid.access.factors.lockout import Lockout
 from lucid.access.factors.password_rule import check_password
 from lucid.access.factors.passwords import Passwords, random_password
 from lucid.access.factors.second_factors import SecondFactors
-from lucid.access.owed import OwedActs
+from lucid.access.owed import Logins, OwedActs
 from lucid.access.records import AccountRecord, AccountStore
 from lucid.base.clock import Clock
 from lucid.base.errors import Conflict, Forbidden, InvalidInput, TooManyRequests, Unauthenticated
@@ -25,14 +24,6 @@ RESERVED = frozenset({OPERATING.actor, UNKNOWN.actor})
 """Names that mean something else in the audit trail."""
 
 _log = structlog.get_logger()
-
-
-class Logins(Protocol):
-    """What has been made out of logins: refresh tokens, access tokens."""
-
-    async def revoke(self, user: str) -> None:
-        """End all of them: the password, the role or the right to log in has changed."""
-        ...
 
 
 @dataclass(frozen=True)

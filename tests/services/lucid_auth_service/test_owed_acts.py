@@ -83,6 +83,22 @@ async def test_the_sweeper_settles(make: Make, documents: SqliteDocuments, trail
     assert "account.created" in trail.acts
 
 
+class FailingLogins(RevokedLogins):
+    async def revoke(self, user: str) -> None:
+        raise Unavailable("the store is away")
+
+
+async def test_a_new_password_ends_the_logins_also_after_a_crash(make: Make, trail: Trail) -> None:
+    before, logins = make(audit=trail, logins=FailingLogins()), RevokedLogins()
+    await before.accounts.create(name="ada", role="user")
+    await before.accounts.create(name="eve", role="user")
+    with pytest.raises(Unavailable):
+        await before.accounts.reset_password(name="ada")
+    await make(audit=trail, logins=logins).people.owed.settle_all()
+    assert logins.users == ["ada"]
+    assert trail.acts == ["account.created", "account.created", "password.reset"]
+
+
 async def test_one_account_is_settled(make: Make, trail: Trail) -> None:
     service = make(audit=trail)
     await service.accounts.create(name="ada", role="user")

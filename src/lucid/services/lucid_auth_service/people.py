@@ -1,6 +1,6 @@
 """Accounts, second factors, passkeys and logins put together."""
 
-from lucid.access.accounts import AccountBook, Logins
+from lucid.access.accounts import AccountBook
 from lucid.access.acts import Acts
 from lucid.access.factors.lockout import Lockout
 from lucid.access.factors.passkeys import Passkeys
@@ -8,7 +8,7 @@ from lucid.access.factors.passwords import Passwords
 from lucid.access.factors.relying_party import RelyingParty
 from lucid.access.factors.second_factors import SecondFactors
 from lucid.access.one_time import OneTime
-from lucid.access.owed import OwedActs
+from lucid.access.owed import Logins, OwedActs
 from lucid.access.records import AccountStore
 from lucid.access.seal import AccountSeal
 from lucid.access.sign_in import SignIn
@@ -37,7 +37,7 @@ class People:
         store = AccountStore(documents)
         life_s = settings.sign_in_life_s
         self.store = store
-        self.owed = owed = OwedActs(documents=documents, acts=acts)
+        self.owed = owed = OwedActs(documents=documents, acts=acts, logins=logins)
         self.second_factors = SecondFactors(
             store=store,
             seal=seal,

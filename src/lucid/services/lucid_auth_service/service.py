@@ -4,7 +4,6 @@ import asyncio
 
 import structlog
 
-from lucid.access.accounts import Logins
 from lucid.access.acts import Acts
 from lucid.access.announcing import Announcer
 from lucid.access.approvals import ApprovalDesk, ApprovalRules
@@ -12,6 +11,7 @@ from lucid.access.audit import AuditTrail
 from lucid.access.factors.lockout import Backoff, Lockout
 from lucid.access.factors.passwords import Passwords
 from lucid.access.one_time import sweep_one_time
+from lucid.access.owed import Logins
 from lucid.access.tickets import TicketOffice, TicketRules
 from lucid.base.clock import Clock
 from lucid.base.errors import LucidError
