@@ -130,6 +130,20 @@ async def test_what_could_not_be_undone_is_undone_later(kit: Kit) -> None:
     assert kit.xrdp.passwords == {}
 
 
+async def test_a_host_that_took_the_name_does_not_keep_the_desktop(kit: Kit) -> None:
+    await kit.manager.desktops.create(name="ada-1", owner="ada")
+    kit.xrdp.fail = {"remove_user"}
+    with pytest.raises(Unavailable):
+        await kit.manager.desktops.delete(name="ada-1")
+    entry = Host(name="ada-1", address="192.0.2.7", added=TIME)
+    await kit.manager.hosts.add(host=entry, credentials=HostCredentials(username="u", password=Secret("p")))
+    kit.xrdp.fail = set()
+    await kit.manager.desktops.reconcile()
+    assert await kit.manager.desktops.list() == []
+    assert kit.xrdp.passwords == {}
+    assert (await kit.manager.hosts.get(name="ada-1")).address == "192.0.2.7"
+
+
 async def crashed(kit: Kit, state: str) -> None:
     """The desktop as a crash in the middle of a change leaves it."""
     found = await kit.documents.get(DESKTOPS, "ada-1")

@@ -182,7 +182,11 @@ class DesktopManager:
         return _desktop(found, running=False)
 
     async def _delete(self, found: Stored) -> None:
-        if await self._host_of(found) is not None:
+        try:
+            host = await self._host_of(found)
+        except Conflict:
+            host = None  # another one has the name now, and keeps it
+        if host is not None:
             await self._hosts.discard(found.id, found.body.get("actor"))
         await self._xrdp.remove_user(user=found.body["account"])
         await self._done("desktop.deleted", found)
