@@ -7,7 +7,6 @@ from lucid.access.records import ACCOUNTS, AccountRecord
 from lucid.base.errors import Conflict
 from lucid.ports.stores import Documents, Stored
 
-
 ENDS_LOGINS = frozenset(
     {
         "account.locked",
