@@ -1,6 +1,7 @@
 """The search index follows the stores, whether events come or not; it is rebuilt while it is asked."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from lucid.model.host import Host, HostAccess
 from lucid.model.principal import Principal
 from lucid.model.session import SessionState
 from lucid.ports.access import Account
-from lucid.ports.search import SearchKind
+from lucid.ports.search import Indexed, SearchKind
+from lucid.services.session_api.search import indexer
 from lucid.services.session_api.search.searching import Asked
+from lucid.services.session_api.search.sources import Sources
 from lucid.services.session_api.service import SessionApi
 from tests.asking import person
 from tests.services.session_api.session_kit import TIME, World
@@ -109,6 +112,47 @@ async def test_people_find_what_they_may_see(service: SessionApi, world: World) 
 async def test_what_a_kind_does_not_have_is_bad_input(service: SessionApi, asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         await found(service, "sessions", **asked)
+
+
+async def test_a_recording_deleted_meanwhile_leaves_no_typed_text(
+    service: SessionApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [world.add_session() for _ in range(2)]
+    deleting = list[str]()
+    real = Sources._typed_pages
+
+    async def pages(sources: Sources) -> AsyncIterator[list[Indexed]]:
+        async for page in real(sources):
+            for session in deleting:
+                await service.keeper.delete(session=session)
+            yield page
+
+    monkeypatch.setattr(Sources, "_typed_pages", pages)
+    for session in sessions:
+        world.add_typed(session, "a secret", told=False)
+    deleting.append(sessions[0].id)
+    await service.indexer.catch_up("typed", whole=True)
+    assert [hit[:36] for hit in await found(service, "typed")] == [sessions[1].id]
+    deleting.append(sessions[1].id)
+    await service.searcher.rebuild()
+    while (await service.searcher.rebuild_state(wait_s=5)).running:
+        pass
+    assert await found(service, "typed") == []
+
+
+async def test_events_that_nobody_understands_stop_nothing(
+    running: SessionApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "_RETRY_S", 0.01)
+    for topic in ("sessions", "audit.event"):
+        world.events.put_nowait((topic, {"unknown": 1}))
+    async with asyncio.timeout(5):
+        while not world.events.empty():  # noqa: ASYNC110 - a queue of a test
+            await asyncio.sleep(0.01)
+    session = world.add_session(state=SessionState.RECORDING, closed=None)
+    world.change_session(session.id, told=True)
+    await until_found(running, [session.id], "sessions")
+    await running.check()
 
 
 async def test_a_rebuild_makes_up_for_a_wrong_index(service: SessionApi, world: World) -> None:

@@ -76,12 +76,17 @@ class Indexer:
         async for page in self._sources.pages(kind):
             stale = await self._stale(kind, page)
             if stale:
-                await self._index.put(collection, stale)
+                await self._put(kind, stale)
             changed += len(stale)
             seen |= {document.id for document in page} if small else set()
             if not stale and not whole and not small:
                 break
         return changed + (await self._remove_others(kind, seen) if small else 0)
+
+    async def _put(self, kind: SearchKind, documents: list[Indexed]) -> None:
+        await self._index.put(COLLECTIONS[kind], documents)
+        if forgotten := await self._sources.forgotten(kind, documents):
+            await self._index.delete(COLLECTIONS[kind], forgotten)
 
     async def _stale(self, kind: SearchKind, page: list[Indexed]) -> list[Indexed]:
         query = Query(where={"id": tuple(document.id for document in page)}, limit=PAGE)
@@ -144,8 +149,8 @@ class Indexer:
                 if events:
                     after = events[-1].position
                     await told(events)
-            except LucidError as error:
-                _log.warning("events are missed; comparing finds them", topic=topic, error=error.detail)
+            except (LucidError, KeyError, ValueError) as error:  # or those of another version
+                _log.warning("events are missed; comparing finds them", topic=topic, error=str(error)[:200])
                 await asyncio.sleep(_RETRY_S)
 
     async def _sessions_told(self, events: list[Event]) -> None:
@@ -155,7 +160,7 @@ class Indexer:
         await self._put_sessions(sessions)
         for session in dict.fromkeys(str(event.body["session"]) for event in events if "typed" in event.body):
             if stale := await self._stale("typed", await self._sources.typed(session)):
-                await self._index.put(COLLECTIONS["typed"], stale)
+                await self._put("typed", stale)
 
     async def _acts_told(self, events: list[Event]) -> None:
         acts = [AuditEvent.model_validate(event.body) for event in events]

@@ -137,6 +137,8 @@ class Searcher:
         try:
             async for page in self._sources.pages(kind):
                 await self._index.put_rebuilt(collection, generation, page)
+                if forgotten := await self._sources.forgotten(kind, page):
+                    await self._index.delete(collection, forgotten)
                 done, indexed = self._state.done + len(page), self._state.indexed + len(page)
                 self._say(self._state.model_copy(update={"done": done, "indexed": indexed}))
             kept = True

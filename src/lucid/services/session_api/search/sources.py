@@ -57,6 +57,15 @@ class Sources:
         found = await self._pipeline.typed_text(session=session, newest_first=True, limit=PAGE)
         return [typed_document(text) for text in found]
 
+    async def forgotten(self, kind: SearchKind, documents: list[Indexed]) -> list[str]:
+        """Ids of typed text whose recording's deletion is decided. To be asked for, and taken out, after it was put:
+        the deletion may have looked into the index between reading and putting."""
+        if kind != "typed":
+            return []
+        sessions = {str(document.body["session"]) for document in documents}
+        deleted = {id for id, kept in (await self._memory.of(sorted(sessions))).items() if kept.deletion is not None}
+        return [document.id for document in documents if document.body["session"] in deleted]
+
     async def _typed_pages(self) -> AsyncIterator[list[Indexed]]:
         after = None
         while page := await self._pipeline.typed_text(after=after, newest_first=True, limit=PAGE):
