@@ -71,7 +71,7 @@ class Indexer:
     async def catch_up(self, kind: SearchKind, *, whole: bool) -> int:
         """Put what the index lacks, and return how much that was. Unless `whole`, of kinds that only grow the newest
         pages until one that it has. Of the others, what is gone is taken out."""
-        collection, seen, changed = COLLECTIONS[kind], set[str](), 0
+        seen, changed = set[str](), 0
         small = kind in _SMALL.values()
         async for page in self._sources.pages(kind):
             stale = await self._stale(kind, page)

@@ -63,7 +63,8 @@ class Sources:
         if kind != "typed":
             return []
         sessions = {str(document.body["session"]) for document in documents}
-        deleted = {id for id, kept in (await self._memory.of(sorted(sessions))).items() if kept.deletion is not None}
+        known = await self._memory.of(sorted(sessions))
+        deleted = {session for session, kept in known.items() if kept.deletion is not None}
         return [document.id for document in documents if document.body["session"] in deleted]
 
     async def _typed_pages(self) -> AsyncIterator[list[Indexed]]:
