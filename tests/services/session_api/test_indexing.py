@@ -191,7 +191,7 @@ async def test_what_was_typed_is_found_by_who_may_play_it(running: SessionApi, w
     mine, theirs = world.add_session("ada"), world.add_session("bob")
     first = world.add_typed(mine, "ssh büro", "rm -rf old", told=True)
     second = world.add_typed(theirs, "ssh lab", told=False)
-    await until_found(running, [second.id, first.id], "typed", text="ssh", sort="-id")
+    await until_found(running, sorted((first.id, second.id)), "typed", text="ssh", sort="id")
     assert await found(running, "typed", person("ada"), text="SSH BURO") == [first.id]
     assert await found(running, "typed", person("ada"), text="lab") == []
     assert await found(running, "typed", person("eve", "auditor"), filters={"session": (theirs.id,)}) == [second.id]
