@@ -1,5 +1,7 @@
 """The public API of hosts, pools, desktops and quotas: who sees and may what."""
 
+import asyncio
+
 import pytest
 
 from lucid.catalog.services import SERVICES
@@ -52,6 +54,17 @@ async def test_a_host_is_changed_and_removed(kit: Kit) -> None:
         assert (await kit.manager.hosts.credentials(host=host)).username == "new"
         assert (await root.delete("/api/v1/hosts/office")).status_code == 204
         assert (await root.get("/api/v1/hosts/office")).status_code == 404
+
+
+async def test_two_changes_at_once_do_not_undo_each_other(kit: Kit) -> None:
+    async with asking(api_routes(kit.manager), person("root", "admin")) as root:
+        await root.post("/api/v1/hosts", json=HOST)
+        changes = [{"access": {"users": [], "roles": ["admin"]}}, {"pool": "other"}]
+        await asyncio.gather(*(root.patch("/api/v1/hosts/office", json=change) for change in changes))
+        host = (await root.get("/api/v1/hosts/office")).json()
+        assert (host["access"]["users"], host["pool"]) == ([], "other")
+        unchanged = await root.patch("/api/v1/hosts/office", json={"access": None})
+        assert (unchanged.json()["access"], unchanged.json()["pool"]) == (host["access"], "other")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,11 @@ class HostManager:
     async def change_access(
         self, *, name: str, access: HostAccess, pool: str | None = None, actor: str | None = None
     ) -> Host:
-        return await self._change(name, {"access": access, "pool": pool}, _by(actor, change="access"))
+        return await self.change(name, {"access": access, "pool": pool}, actor)
+
+    async def change(self, name: str, fields: dict[str, Any], actor: str | None) -> Host:
+        """`change_access` of the given fields alone, access or pool: the others stay as they are by then."""
+        return await self._change(name, fields, _by(actor, change="access"))
 
     async def change_credentials(self, *, name: str, credentials: HostCredentials, actor: str | None = None) -> None:
         await self._refuse_desktop(name)

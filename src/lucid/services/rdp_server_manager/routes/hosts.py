@@ -154,11 +154,10 @@ def host_routes(manager: ServerManager) -> APIRouter:
     )
     async def change_host(name: HostName, change: HostChange, principal: Caller, origin: CallerOrigin) -> HostView:
         """Sessions that run go on. The act is in the log when this answers."""
-        host = await hosts.get(name=name)
-        pool = change.pool if "pool" in change.model_fields_set else host.pool
-        changed = await hosts.change_access(
-            name=name, access=change.access or host.access, pool=pool, actor=principal.user
-        )
+        fields = {field: getattr(change, field) for field in change.model_fields_set}
+        if change.access is None:
+            fields.pop("access", None)
+        changed = await hosts.change(name, fields, principal.user)
         await acts.done("host.changed", origin, host=name, change="access")
         return _view(changed, principal)
 
