@@ -128,6 +128,14 @@ class AccountStore:
         except NotFound:
             return None
 
+    async def is_barred(self, name: str) -> bool:
+        """Whether the account is locked or was removed. A name without an account is not."""
+        try:
+            found = await self._documents.get(ACCOUNTS, name)
+        except NotFound:
+            return False
+        return AccountRecord.model_validate(found.body).locked
+
     async def change(self, name: str, change: Callable[[AccountRecord], AccountRecord]) -> AccountRecord:
         """Replace the account by what `change` makes of it, and return that. `change` is asked again when another
         change came in between; what it raises is raised. Raises NotFound."""

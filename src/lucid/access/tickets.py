@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from lucid.access.acts import UNKNOWN, Acts, Origin
+from lucid.access.records import AccountStore
 from lucid.base.clock import Clock, shift_time
 from lucid.base.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from lucid.base.secret import Secret
@@ -33,11 +34,15 @@ class TicketRules:
 
 class TicketOffice:
     """Tickets in documents, found by the SHA-256 of their secret, which itself is not stored. Using one up is
-    a replacement of its first version, so that of two attempts at the same time one wins."""
+    a replacement of its first version, so that of two attempts at the same time one wins. Who has been locked out since
+    cannot use it."""
 
-    def __init__(self, rules: TicketRules, *, documents: Documents, acts: Acts, clock: Clock) -> None:
+    def __init__(
+        self, rules: TicketRules, *, documents: Documents, accounts: AccountStore, acts: Acts, clock: Clock
+    ) -> None:
         self._rules = rules
         self._documents = documents
+        self._accounts = accounts
         self._acts = acts
         self._clock = clock
 
@@ -68,6 +73,8 @@ class TicketOffice:
         # A clock before the ticket's own beginning was set back; the ticket would live longer than allowed.
         if not shift_time(found.body["issued"], -self._rules.skew_s) <= now < found.body["expires"]:
             raise await self._refusal(secret, grant, "expired")
+        if await self._accounts.is_barred(grant.user):
+            raise await self._refusal(secret, grant, "of an account that is locked")
         try:
             await self._documents.replace(TICKETS, found.id, found.body | {"used": now}, version=found.version)
         except Conflict:

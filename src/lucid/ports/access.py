@@ -23,7 +23,8 @@ class Tickets(Protocol):
         ...
 
     async def redeem(self, *, secret: Secret) -> Grant:
-        """Use the ticket up. Raises Unauthenticated when it is unknown, used or expired; the detail says which."""
+        """Use the ticket up. Raises Unauthenticated when it is unknown, used or expired, or its user is locked
+        out by now; the detail says which."""
         ...
 
 

@@ -48,6 +48,17 @@ async def test_a_ticket_works_once(service: AuthService) -> None:
     assert await refusal(service, ticket.secret) == "the ticket is used"
 
 
+async def test_who_is_locked_out_cannot_use_a_ticket(service: AuthService) -> None:
+    await service.accounts.create(name="ada", role="user")
+    ticket, unused = await issue(service), await issue(service)
+    await service.accounts.change(name="ada", locked=True)
+    assert await refusal(service, ticket.secret) == "the ticket is of an account that is locked"
+    await service.accounts.change(name="ada", locked=False)
+    await service.tickets.redeem(secret=ticket.secret)
+    await service.accounts.remove(name="ada")
+    assert await refusal(service, unused.secret) == "the ticket is of an account that is locked"
+
+
 async def test_of_two_attempts_at_once_one_wins(
     service: AuthService, documents: SqliteDocuments, clock: TurnedClock, cheap: Passwords
 ) -> None:

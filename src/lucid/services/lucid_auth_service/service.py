@@ -64,6 +64,7 @@ class AuthService:
         self.tickets = TicketOffice(
             TicketRules(settings.max_ticket_ttl_s, settings.ticket_skew_s, settings.remember_ticket_s),
             documents=documents,
+            accounts=self.people.store,
             acts=acts,
             clock=clock,
         )
