@@ -296,7 +296,7 @@ SERVICES = (
         needs=(Documents, Anchoring, LogStore, DataChain, Audit),
         provides=(Nodes,),
         keys={"node_key": Private(NODE_KEY)},
-        api=("/api/v1/nodes",),
+        api=("/api/v1/nodes", "/api/v1/credits"),
         volumes=(),
     ),
 )

@@ -1,6 +1,6 @@
 """Hosts that can be reached, the credentials the gateway uses there, and connection tickets."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from lucid.base.clock import Time
 from lucid.base.ids import Name
@@ -23,11 +23,11 @@ class HostAccess(Value):
     most what `policy` allows; `approval`: another person has to agree to each session; `second_factor`: a fresh one
     has to be shown for each session. The operator of the installation stands above it."""
 
-    users: tuple[Name, ...] = ()
-    roles: tuple[Role, ...] = ("admin",)
+    users: tuple[Name, ...] = Field(default=(), examples=[["ada"]])
+    roles: tuple[Role, ...] = Field(default=("admin",), examples=[["admin", "user"]])
     policy: Policy = Policy()
-    approval: bool = False
-    second_factor: bool = False
+    approval: StrictBool = False
+    second_factor: StrictBool = False
 
     def admits(self, user: Name, role: Role | None) -> bool:
         """Whether this person may connect, with whatever else is asked of them."""

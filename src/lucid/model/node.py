@@ -1,7 +1,7 @@
 """Nodes: the machines that record and store, and what they say of themselves (docs/credits.md)."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,12 +26,16 @@ class NodeState(StrEnum):
     MAINTENANCE = "maintenance"
 
 
+NodeKey = Annotated[str, Field(max_length=512, pattern=r"^\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$")]
+"""A verifier key (vkey, c2sp.org/signed-note)."""
+
+
 class Node(Value):
     """A node. `key` is the verifier key (vkey) of its heartbeats, `recorders` the names under which it records in the
     log; a recorder that no node claims belongs to the installation's own node."""
 
     name: Name
-    key: str = Field(max_length=512, pattern=r"^\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$")
+    key: NodeKey
     pool: Name = "default"
     recorders: tuple[Name, ...] = Field(default=(), max_length=64)
     state: NodeState = NodeState.ACTIVE

@@ -1,6 +1,6 @@
 """What a connection may do, and for how long."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
 from lucid.model.canonical import CanonicalValue, canonical_json
 
@@ -12,15 +12,15 @@ drdynvc also carries audio input, display control and USB, so it is granted by u
 class Policy(CanonicalValue):
     """A connection's rules; everything is denied unless allowed. Times in seconds."""
 
-    clipboard: bool = False
-    drive: bool = False
-    audio: bool = False
-    printer: bool = False
-    usb: bool = False
-    idle_limit_s: int = Field(default=1800, ge=1, le=86_400, description="without any input, the session ends")
-    total_limit_s: int = Field(default=28_800, ge=1, le=604_800, description="the session ends in any case")
-    playback: bool = Field(default=False, description="also wrap the recording's key for the platform's player")
-    index_typed_text: bool = Field(
+    clipboard: StrictBool = False
+    drive: StrictBool = False
+    audio: StrictBool = False
+    printer: StrictBool = False
+    usb: StrictBool = False
+    idle_limit_s: StrictInt = Field(default=1800, ge=1, le=86_400, description="without any input, the session ends")
+    total_limit_s: StrictInt = Field(default=28_800, ge=1, le=604_800, description="the session ends in any case")
+    playback: StrictBool = Field(default=False, description="also wrap the recording's key for the platform's player")
+    index_typed_text: StrictBool = Field(
         default=False,
         description="keep what is typed in the session as searchable text, outside of the encrypted recording; "
         "passwords that are typed into the desktop are among it",

@@ -216,9 +216,9 @@ async def test_routes(bench: Bench) -> None:
         assert [item["node"]["name"] for item in (await http.get("/api/v1/nodes")).json()["items"]] == ["pi"]
         assert (await http.patch("/api/v1/nodes/pi", json={"state": "maintenance"})).json()["state"] == "maintenance"
         assert (await http.patch("/api/v1/nodes/pi", json={"state": "gone"})).status_code == 400
-        listed = (await http.get("/api/v1/nodes/credits", params={"month": MONTH})).json()["items"]
+        listed = (await http.get("/api/v1/credits", params={"month": MONTH})).json()["items"]
         assert [item["node"] for item in listed] == ["pi"]
-        assert (await http.get("/api/v1/nodes/credits", params={"month": "2026-13"})).status_code == 400
+        assert (await http.get("/api/v1/credits", params={"month": "2026-13"})).status_code == 400
         assert (await http.get(f"/api/v1/nodes/pi/statements/{MONTH}")).json()["node"] == "pi"
         assert (await http.delete("/api/v1/nodes/pi")).status_code == 204
         assert (await http.delete("/api/v1/nodes/pi")).status_code == 404

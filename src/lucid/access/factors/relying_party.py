@@ -65,7 +65,7 @@ class RegistrationResponse(_Form):
 
     id: str = _CredentialId
     rawId: str = _CredentialId  # noqa: N815
-    type: str = Field(default="public-key", max_length=32)
+    type: str = Field(default="public-key", max_length=32, examples=["public-key"])
     response: Attestation
 
 
@@ -81,7 +81,7 @@ class AuthenticationResponse(_Form):
 
     id: str = _CredentialId
     rawId: str = _CredentialId  # noqa: N815
-    type: str = Field(default="public-key", max_length=32)
+    type: str = Field(default="public-key", max_length=32, examples=["public-key"])
     response: Assertion
 
 

@@ -88,7 +88,9 @@ def merged(documents: Mapping[str, Document]) -> dict[str, Any]:
         changed = _renamed(document, changes)
         for kind, things in changed.get("components", {}).items():
             for name, thing in things.items():
-                components.setdefault(kind, {})[changes.get((kind, name), name)] = thing
+                components.setdefault(kind, {})[changes.get((kind, name), name)] = _titled(
+                    thing, changes.get((kind, name))
+                )
         for _, _, operation in _operations(changed):
             _complete(service, operation, ids)
         for path, item in changed.get("paths", {}).items():
@@ -154,6 +156,13 @@ def _renamed(node: Any, changes: Mapping[tuple[str, str], str]) -> Any:
         else:
             copy[key] = _renamed(value, changes)
     return copy
+
+
+def _titled(component: Any, name: str | None) -> Any:
+    """Generators name a schema's class by its title, which must then be as unique as its name."""
+    if name is None or "title" not in component:
+        return component
+    return {**component, "title": name}
 
 
 def _reference(text: str, changes: Mapping[tuple[str, str], str]) -> str:

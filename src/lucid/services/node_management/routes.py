@@ -9,7 +9,7 @@ from pydantic import Field
 from lucid.access.acts import Acts, Origin
 from lucid.base.ids import Name
 from lucid.base.value import Value
-from lucid.model.node import Node, NodeState
+from lucid.model.node import Node, NodeKey, NodeState
 from lucid.model.permission import Permission
 from lucid.nodes.credits import NodeCredits
 from lucid.nodes.month import MONTH_PATTERN
@@ -19,6 +19,7 @@ from lucid.ports.nodes import NodeStatus
 from lucid.services.node_management.service import NodeManager
 
 PREFIX = f"{API_PREFIX}/nodes"
+CREDITS = f"{API_PREFIX}/credits"
 
 NodeName = Annotated[Name, Path(description="the node's name", examples=["pi-berlin"])]
 MonthQuery = Annotated[str, Query(pattern=MONTH_PATTERN, description="a month, UTC", examples=["2026-11"])]
@@ -29,8 +30,9 @@ class NewNode(Value):
     """A node to be registered."""
 
     name: Name = Field(examples=["pi-berlin"])
-    key: str = Field(
-        max_length=512, description="verifier key (vkey) of its heartbeats", examples=["pi-berlin+1b2c3d4e+AeZ…="]
+    key: NodeKey = Field(
+        description="verifier key (vkey) of its heartbeats",
+        examples=["pi-berlin+a53b1ffb+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"],
     )
     pool: Name = Field(default="default", examples=["europe"])
     recorders: tuple[Name, ...] = Field(
@@ -47,13 +49,17 @@ class NodeList(Value):
 class NodeChange(Value):
     """What is to change."""
 
-    state: NodeState
+    state: NodeState = Field(examples=["maintenance"])
 
 
 class SignedHeartbeat(Value):
     """A heartbeat as a signed note (c2sp.org/signed-note), whose text is the canonical JSON of docs/credits.md."""
 
-    note: str = Field(min_length=1, max_length=4096)
+    note: str = Field(
+        min_length=1,
+        max_length=4096,
+        examples=['{"format":"lucid-heartbeat/1",…}\n\n— pi-berlin pfS0mYl…=\n'],
+    )
 
 
 class CreditList(Value):
@@ -86,7 +92,7 @@ def routes(manager: NodeManager, acts: Acts) -> APIRouter:
         return node
 
     @router.get(
-        f"{PREFIX}/credits",
+        CREDITS,
         operation_id="listCredits",
         summary="Work credits of a month",
         **requires(Permission.NODES_READ),

@@ -17,14 +17,14 @@ HostName = Annotated[Name, Path(description="name of the host", examples=["offic
 _EXAMPLE = "019a9c3e-6b1c-7000-8000-000000000001"
 
 
-class SessionPage(Value):
+class SessionFiguresPage(Value):
     """Sessions by id, the longest-running first; `next` continues behind them."""
 
     items: list[SessionFigures]
     next: SessionId | None = Field(examples=[_EXAMPLE])
 
 
-class HostPage(Value):
+class HostFiguresPage(Value):
     """Hosts by name; `next` continues behind them."""
 
     items: list[HostFigures]
@@ -48,21 +48,21 @@ def monitor_routes(monitor: Monitor) -> APIRouter:
             SessionId | None, Query(description="`next` of the answer before", examples=[_EXAMPLE])
         ] = None,
         limit: Limit = 50,
-    ) -> SessionPage:
+    ) -> SessionFiguresPage:
         """As of the last sample, a few seconds ago."""
         found = [one for one in await monitor.sessions() if one.session > (after or "")]
         items = found[:limit]
-        return SessionPage(items=items, next=items[-1].session if len(found) > limit else None)
+        return SessionFiguresPage(items=items, next=items[-1].session if len(found) > limit else None)
 
     @router.get("/hosts", summary="Figures of hosts", operation_id="listHostFigures", **read)
     async def list_host_figures(
         after: Annotated[Name | None, Query(description="`next` of the answer before", examples=["office"])] = None,
         limit: Limit = 50,
-    ) -> HostPage:
+    ) -> HostFiguresPage:
         """What the last synthetic connection to each found."""
         found = [one for one in await monitor.hosts() if one.host > (after or "")]
         items = found[:limit]
-        return HostPage(items=items, next=items[-1].host if len(found) > limit else None)
+        return HostFiguresPage(items=items, next=items[-1].host if len(found) > limit else None)
 
     @router.get(
         "/hosts/{host}",

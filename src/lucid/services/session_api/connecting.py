@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, WithJsonSchema
 
 from lucid.access.acts import Acts, Origin
 from lucid.base.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
@@ -43,17 +43,17 @@ Code = Annotated[
 class Wishes(Value):
     """The policy that is asked for. What is left out is denied; a limit that is left out is the host's."""
 
-    clipboard: bool = False
-    drive: bool = False
-    audio: bool = False
-    printer: bool = False
-    usb: bool = False
-    playback: bool = Field(default=False, description="let the platform play the recording, not only its owner")
-    index_typed_text: bool = Field(
+    clipboard: StrictBool = False
+    drive: StrictBool = False
+    audio: StrictBool = False
+    printer: StrictBool = False
+    usb: StrictBool = False
+    playback: StrictBool = Field(default=False, description="let the platform play the recording, not only its owner")
+    index_typed_text: StrictBool = Field(
         default=False, description="make what is typed searchable, outside of the encrypted recording"
     )
-    idle_limit_s: int | None = Field(default=None, ge=1, le=86_400, description="seconds", examples=[1800])
-    total_limit_s: int | None = Field(default=None, ge=1, le=604_800, description="seconds", examples=[28_800])
+    idle_limit_s: StrictInt | None = Field(default=None, ge=1, le=86_400, description="seconds", examples=[1800])
+    total_limit_s: StrictInt | None = Field(default=None, ge=1, le=604_800, description="seconds", examples=[28_800])
 
 
 class NewSession(Value):

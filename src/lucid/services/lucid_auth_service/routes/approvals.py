@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from lucid.access.approvals import ApprovalDesk
 from lucid.base.errors import NotFound
@@ -33,7 +33,7 @@ class ApprovalPage(Value):
 class Decision(Value):
     """Whether the person may connect."""
 
-    approve: bool
+    approve: StrictBool = Field(examples=[True])
 
 
 def approval_routes(approvals: ApprovalDesk) -> APIRouter:

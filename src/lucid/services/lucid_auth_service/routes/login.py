@@ -26,7 +26,10 @@ from lucid.services.lucid_auth_service.routes.token_forms import Tokens, TokenTe
 REFUSED = {"_401": "that was wrong, or took too long", "_429": "too many failed attempts: wait"}
 
 Anonymous = Annotated[Origin, Depends(anonymous_origin)]
-Device = Annotated[Label | None, Field(description="what the login is listed as; without it, what the program says")]
+Device = Annotated[
+    Label | None,
+    Field(description="what the login is listed as; without it, what the program says", examples=["Laptop"]),
+]
 
 
 class PasswordLogin(Value):

@@ -21,7 +21,15 @@ def _token(secret: Secret) -> Secret:
 TokenText = Annotated[
     Secret,
     AfterValidator(_token),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TOKEN, "format": "password"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_TOKEN,
+            "format": "password",
+            "examples": ["Zk3Jx0b1vT9sQm5cR7uYwA2dE4fG6hI8"],
+        }
+    ),
 ]
 """A secret that this service gave out before."""
 

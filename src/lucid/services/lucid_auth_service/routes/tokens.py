@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from lucid.access.api_tokens import MAX_DAYS, ApiToken, ApiTokens
 from lucid.base.clock import Time
@@ -19,7 +19,7 @@ class TokenRequest(Value):
 
     label: Label = Field(examples=["backup script"])
     scopes: list[Permission] = Field(min_length=1, max_length=len(Permission), examples=[["sessions:read"]])
-    days: int = Field(ge=1, le=MAX_DAYS, description="days until it ends", examples=[90])
+    days: StrictInt = Field(ge=1, le=MAX_DAYS, description="days until it ends", examples=[90])
 
 
 class TokenInfo(Value):

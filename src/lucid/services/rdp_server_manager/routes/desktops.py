@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from lucid.base.clock import Time
 from lucid.base.errors import Forbidden, NotFound
@@ -48,7 +48,7 @@ class DesktopPage(Value):
 class QuotaChange(Value):
     """How many desktops the person may have; null: as many as the installation's default."""
 
-    limit: int | None = Field(ge=0, le=MAX_DESKTOPS, examples=[5])
+    limit: StrictInt | None = Field(ge=0, le=MAX_DESKTOPS, examples=[5])
 
 
 def _view(desktop: Desktop) -> DesktopView:

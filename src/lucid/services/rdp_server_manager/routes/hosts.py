@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from lucid.base.clock import Time
 from lucid.base.errors import NotFound
@@ -19,7 +19,7 @@ from lucid.services.rdp_server_manager.service import ServerManager
 Address = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z._:%-]+$", examples=["desk-7.example.org"])
 ]
-Port = Annotated[int, Field(ge=1, le=65_535, examples=[3389])]
+Port = Annotated[StrictInt, Field(ge=1, le=65_535, examples=[3389])]
 Fingerprint = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$", examples=["", "5f" * 32])]
 
 
