@@ -201,6 +201,22 @@ async def test_the_built_in_host_is_probed_with_an_account_of_its_own(world: Wor
         await monitor.probe(host="ada-1")
 
 
+async def test_two_probes_of_the_built_in_host_do_not_disturb_each_other(
+    world: World, monitor: RdpMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.built_in = True
+    steps = list[str]()
+
+    async def note(step: str) -> None:
+        steps.append(step)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(world, "create_user", lambda **_: note("created"))
+    monkeypatch.setattr(world, "remove_user", lambda **_: note("removed"))
+    await asyncio.gather(*(monitor.probe(host="built-in") for _ in range(2)))
+    assert steps == ["created", "removed"] * 2
+
+
 async def test_a_host_on_which_somebody_works_is_left_alone(world: World, monitor: RdpMonitor) -> None:
     world.sessions = [live("office")]
     await monitor._round()

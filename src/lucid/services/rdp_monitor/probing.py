@@ -52,6 +52,7 @@ class Probing:
         self._history = history
         self._clock = clock
         self._free = asyncio.Semaphore(AT_A_TIME)
+        self._account = asyncio.Lock()
 
     async def round(self) -> None:
         """Probe each host once that may be disturbed now."""
@@ -104,7 +105,8 @@ class Probing:
             return await self._keep(await self._connect(host, credentials))
 
     async def _probe_built_in(self, host: Host) -> ProbeResult:
-        async with self._free:
+        # One at a time: another would take the account away from the one that is logging in.
+        async with self._account, self._free:
             password = Secret(secrets.token_urlsafe(24))
             try:
                 await self._xrdp.create_user(user=ACCOUNT, password=password)
