@@ -146,10 +146,14 @@ async def test_recordings_end_with_their_time_of_keeping(
     world: World, documents: SqliteDocuments, index: TantivyIndex
 ) -> None:
     service = session_api(world, documents, index, retention_s=3600)
+    gone = world.add_session(closed="2026-11-22T21:00:00.000000Z")
     old, held, young = world.add_session(), world.add_session(), world.add_session(closed="2026-11-22T22:00:00.000000Z")
     running = world.add_session(state=SessionState.RECORDING, closed=None)
     await service.keeper.hold(session=held.id)
     await service.indexer.catch_up("sessions", whole=True)
+    del world.sessions[gone.id]  # which the index shows still
+    for chunk in gone.chunks:
+        world.chunks.pop(chunk.digest, None)
     world.clock.advance(3601)
     assert await service.expire() == 1
     assert await service.expire() == 0

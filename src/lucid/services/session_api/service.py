@@ -6,7 +6,7 @@ import structlog
 
 from lucid.access.acts import Acts
 from lucid.base.clock import Clock, shift_time
-from lucid.base.errors import Conflict, LucidError
+from lucid.base.errors import Conflict, LucidError, NotFound
 from lucid.base.tasks import Tasks
 from lucid.model.session import SessionState
 from lucid.ports.access import Accounts, Approvals, Audit, Gateway, Hosts, Tickets
@@ -125,7 +125,7 @@ class SessionApi:
                 try:
                     await self.keeper.delete(session=hit.id, reason="the time of keeping is over", actor=SERVICE)
                     expired += 1
-                except Conflict as error:
+                except (Conflict, NotFound) as error:  # NotFound: the index shows what is no more
                     _log.info("recording kept", session=hit.id, detail=error.detail)
             if not page.next:
                 return expired
