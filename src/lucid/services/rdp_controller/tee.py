@@ -79,7 +79,8 @@ class Tee:
         self._began_ns = time.monotonic_ns()
         # Copied at once, while it is in the processor's cache, into memory that is used again and again: keeping the
         # pieces themselves would have every piece after them read into fresh memory.
-        self._frames = bytearray(_BUFFER_BYTES)
+        # A view, because assigning to a slice of a bytearray makes a copy of its own first.
+        self._frames = memoryview(bytearray(_BUFFER_BYTES))
         self._collected = 0
         self._in_flight = 0
         self._is_full = False
@@ -101,7 +102,9 @@ class Tee:
         head_end = self._collected + HEAD_BYTES
         end = head_end + size
         if end > len(self._frames):
-            self._frames.extend(bytes(end))
+            larger = memoryview(bytearray(2 * end))
+            larger[: self._collected] = self._frames[: self._collected]
+            self._frames = larger
         self._frames[self._collected : head_end] = frame_head(time_us, direction, size)
         self._frames[head_end:end] = data
         self._collected = end
@@ -142,8 +145,7 @@ class Tee:
             self._handed_on = self._loop.time()
 
     def _take(self) -> bytes:
-        with memoryview(self._frames) as collected:
-            frames = bytes(collected[: self._collected])
+        frames = bytes(self._frames[: self._collected])
         self._in_flight, self._collected = self._collected, 0
         return frames
 
