@@ -40,7 +40,7 @@ $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 	@PYTHON=$(PYTHON) scripts/setup venv run
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
+$(VENV)/.dev: requirements/dev.txt requirements/generator.txt requirements/build.txt pyproject.toml
 	@PYTHON=$(PYTHON) scripts/setup venv dev
 	@touch $@
 
@@ -54,6 +54,7 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	echo 'setuptools>=77' | $(LOCK) - -o requirements/build.txt
+	echo openapi-python-client | $(LOCK) - -o requirements/generator.txt
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

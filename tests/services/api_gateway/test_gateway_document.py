@@ -48,6 +48,20 @@ def test_equal_schemas_stay_one_and_different_ones_are_kept_apart() -> None:
     assert schema_of(whole, "/api/v1/two") == number
 
 
+def test_a_schema_kept_apart_is_titled_as_it_is_named() -> None:
+    """Generators call its class by its title."""
+    whole = merged(
+        {
+            name: of(name, {"Thing": {"title": "Thing", "const": name}}, ("post", f"/{name}", refers("Thing")))
+            for name in ("one", "two")
+        }
+    )
+    assert {name: schema["title"] for name, schema in whole["components"]["schemas"].items()} == {
+        "OneThing": "OneThing",
+        "TwoThing": "TwoThing",
+    }
+
+
 def test_schemas_that_only_look_equal_are_kept_apart() -> None:
     box = {"properties": {"thing": {"$ref": "#/components/schemas/Thing"}}}
     shelf = {"items": {"$ref": "#/components/schemas/Box"}}

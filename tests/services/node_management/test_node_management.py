@@ -213,6 +213,7 @@ async def test_routes(bench: Bench) -> None:
         assert (await http.post("/api/v1/nodes", json=new)).status_code == 201
         assert (await http.post("/api/v1/nodes", json=new)).status_code == 409
         assert (await http.post("/api/v1/nodes", json={**new, "key": "pi+00000000+AAAA"})).status_code in (400, 409)
+        assert (await http.post("/api/v1/nodes", json={**new, "key": "no key"})).status_code == 400
         assert [item["node"]["name"] for item in (await http.get("/api/v1/nodes")).json()["items"]] == ["pi"]
         assert (await http.patch("/api/v1/nodes/pi", json={"state": "maintenance"})).json()["state"] == "maintenance"
         assert (await http.patch("/api/v1/nodes/pi", json={"state": "gone"})).status_code == 400

@@ -73,7 +73,9 @@ class Assertion(_Form):
     clientDataJSON: str = _Base64Url  # noqa: N815
     authenticatorData: str = _Base64Url  # noqa: N815
     signature: str = _Base64Url
-    userHandle: str | None = Field(default=None, max_length=86, pattern=r"^[A-Za-z0-9_-]*$")  # noqa: N815
+    userHandle: str | None = Field(  # noqa: N815
+        default=None, max_length=86, pattern=r"^[A-Za-z0-9_-]*$", examples=["3q2-7wABAgMEBQYHCAkKCw"]
+    )
 
 
 class AuthenticationResponse(_Form):
