@@ -1,5 +1,6 @@
 """The public API from outside: every operation of every service, with every role, through the real door."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,7 +45,9 @@ async def client(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def login(client: httpx.AsyncClient, name: str, password: str) -> str:
-    answer = await client.post("/api/v1/login", json={"name": name, "password": password})
+    """An access token. Waits as it is told to when the account had too many attempts of late."""
+    while (answer := await client.post("/api/v1/login", json={"name": name, "password": password})).status_code == 429:
+        await asyncio.sleep(float(answer.headers["Retry-After"]))
     return str(answer.raise_for_status().json()["access_token"])
 
 

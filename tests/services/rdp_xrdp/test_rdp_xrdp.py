@@ -204,7 +204,7 @@ async def test_the_settings_of_xrdp_let_desktops_in_alone(host: BuiltInHost, mac
     for line in ("port=tcp://127.0.0.1:13390", "security_layer=tls", "autorun=Xorg"):
         assert line in xrdp.splitlines()
     assert xrdp.count("lib=") == 1, "no session that leads elsewhere"
-    for line in ("AllowRootLogin=false", "TerminalServerUsers=lucid-desktops", "AlwaysGroupCheck=true"):
+    for line in ("AllowRootLogin=false", f"TerminalServerUsers={SETTINGS.group}", "AlwaysGroupCheck=true"):
         assert line in sesman.splitlines()
     assert "ListenPort=4711" in sesman.splitlines()
     assert machine.files["tls.pem"][1] == 0o600
