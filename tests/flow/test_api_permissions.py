@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ async def client(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def login(client: httpx.AsyncClient, name: str, password: str) -> str:
-    """An access token. Waits as it is told to when the account had too many attempts of late."""
-    while (answer := await client.post("/api/v1/login", json={"name": name, "password": password})).status_code == 429:
+    """An access token. Waits once, as it is told to, when the account had too many attempts of late."""
+    answer = await client.post("/api/v1/login", json={"name": name, "password": password})
+    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         await asyncio.sleep(float(answer.headers["Retry-After"]))
+        answer = await client.post("/api/v1/login", json={"name": name, "password": password})
     return str(answer.raise_for_status().json()["access_token"])
 
 
