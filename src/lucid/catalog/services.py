@@ -9,7 +9,8 @@ from lucid.catalog.keys import (
     OWNER_IDENTITY,
     PLATFORM_IDENTITY,
 )
-from lucid.catalog.types import Private, Public, Resources, Service
+from lucid.catalog.passwords import ADMINISTRATOR_PASSWORD
+from lucid.catalog.types import Container, Private, Public, Publish, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Door, Gateway, Hosts, Tickets, Tokens
 from lucid.ports.api import ApiCatalog
 from lucid.ports.desktops import Desktops, Prober, XrdpHost
@@ -67,6 +68,11 @@ SERVICES = (
         ),
         keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
         volumes=(),
+        container=Container(
+            passwords=(ADMINISTRATOR_PASSWORD,),
+            published=(Publish(8089, "accounts and logins"),),
+            after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch"),
+        ),
     ),
     Service(
         name="service-mesh",
@@ -81,6 +87,7 @@ SERVICES = (
         keys={"mesh_token": Private(MESH_TOKEN)},
         public_routes=True,
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis")),
     ),
     Service(
         name="api-gateway",
@@ -95,6 +102,9 @@ SERVICES = (
         listens={"public_port": 8080},
         embedded={"public_port": 12080},
         resources=Resources(memory_mib=192, cpus=1.0),
+        container=Container(
+            published=(Publish(8080, "the public API"),), after=("lucid-mongodb", "lucid-redis", "lucid-auth-service")
+        ),
     ),
     Service(
         name="block-manager",
@@ -114,6 +124,7 @@ SERVICES = (
             "/log/tile/": "/tile/",
             "/log/block/": "/block/",
         },
+        container=Container(after=("lucid-mongodb", "lucid-redis", "blockchain-engine")),
     ),
     Service(
         name="blockchain-engine",
@@ -126,6 +137,7 @@ SERVICES = (
         needs=(Folder, LogStore),
         provides=(LogWriter,),
         keys={"log_key": Private(LOG_KEY)},
+        container=Container(after=("lucid-mongodb", "lucid-redis")),
     ),
     Service(
         name="data-chain",
@@ -137,6 +149,7 @@ SERVICES = (
         settings=DataChainSettings,
         needs=(Blobs,),
         provides=(DataChain,),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "blockchain-engine")),
     ),
     Service(
         name="session-anchoring",
@@ -150,6 +163,7 @@ SERVICES = (
         provides=(Anchoring,),
         keys={"log_key": Public(LOG_KEY)},
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "blockchain-engine")),
     ),
     Service(
         name="session-recorder",
@@ -163,6 +177,7 @@ SERVICES = (
         provides=(Recorder,),
         keys={"platform_identity": Private(PLATFORM_IDENTITY), "recipients": Public(OWNER_IDENTITY)},
         resources=Resources(memory_mib=256, cpus=1.0),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch", "api-gateway")),
     ),
     Service(
         name="session-storage",
@@ -174,6 +189,7 @@ SERVICES = (
         settings=SessionStorageSettings,
         needs=(Blobs,),
         provides=(Storage,),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch", "api-gateway")),
     ),
     Service(
         name="session-processor",
@@ -188,6 +204,7 @@ SERVICES = (
         keys={"platform_identity": Private(PLATFORM_IDENTITY)},
         volumes=(),
         resources=Resources(memory_mib=256, cpus=1.0),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch", "api-gateway")),
     ),
     Service(
         name="session-pipeline",
@@ -200,6 +217,7 @@ SERVICES = (
         needs=(Recorder, Processor, Storage, Anchoring, DataChain, Documents, Bus),
         provides=(Pipeline,),
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch", "api-gateway")),
     ),
     Service(
         name="rdp-xrdp",
@@ -214,6 +232,15 @@ SERVICES = (
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13390},
         resources=Resources(memory_mib=2048, cpus=2.0),
+        container=Container(
+            recipe="desktop",
+            user="0:0",
+            read_only=False,
+            capabilities=("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"),
+            exception="each desktop is a Unix account of its own: making accounts and logging people in takes root, "
+            "a writable /etc and a shell",
+            after=("lucid-mongodb", "lucid-redis", "api-gateway", "lucid-auth-service"),
+        ),
     ),
     Service(
         name="rdp-server-manager",
@@ -228,6 +255,7 @@ SERVICES = (
         keys={"host_seal_key": Private(HOST_SEAL_KEY)},
         api=("/api/v1/hosts", "/api/v1/pools", "/api/v1/desktops", "/api/v1/desktop-quotas"),
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "api-gateway", "lucid-auth-service")),
     ),
     Service(
         name="rdp-controller",
@@ -242,6 +270,11 @@ SERVICES = (
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13389},
         resources=Resources(memory_mib=256, cpus=2.0),
+        container=Container(
+            recipe="gateway",
+            published=(Publish(3389, "RDP, for native clients"),),
+            after=("lucid-mongodb", "lucid-redis", "api-gateway", "lucid-auth-service"),
+        ),
     ),
     Service(
         name="session-api",
@@ -271,6 +304,7 @@ SERVICES = (
         api=("/api/v1/sessions", "/api/v1/search"),
         keys={"owner_identity": Private(OWNER_IDENTITY, optional=True)},
         resources=Resources(memory_mib=256, cpus=1.0),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch", "api-gateway")),
     ),
     Service(
         name="rdp-monitor",
@@ -284,6 +318,7 @@ SERVICES = (
         provides=(Monitor,),
         api=("/api/v1/monitor",),
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "api-gateway", "lucid-auth-service")),
     ),
     Service(
         name="node-management",
@@ -298,5 +333,6 @@ SERVICES = (
         keys={"node_key": Private(NODE_KEY)},
         api=("/api/v1/nodes", "/api/v1/credits"),
         volumes=(),
+        container=Container(after=("lucid-mongodb", "lucid-redis", "api-gateway", "blockchain-engine")),
     ),
 )

@@ -1,6 +1,11 @@
 """The stores that services share."""
 
-from lucid.catalog.types import Resources, Store
+from lucid.catalog.passwords import (
+    ELASTICSEARCH_PASSWORD,
+    MONGODB_PASSWORD,
+    REDIS_PASSWORD,
+)
+from lucid.catalog.types import PI_NETWORK, TRON_NETWORK, Container, Publish, Resources, Store
 from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Documents
 
@@ -14,6 +19,14 @@ STORES = (
         provides=Documents,
         embedded="SQLite in the data folder",
         resources=Resources(memory_mib=512, cpus=1.0),
+        networks=(PI_NETWORK, TRON_NETWORK),
+        container=Container(
+            recipe="mongodb",
+            published=(Publish(27017, "MongoDB, with its password", bind="LUCID_BIND_DATA", address="127.0.0.1"),),
+            start_period_s=60,
+            passwords=(MONGODB_PASSWORD,),
+            data_dir="/data/db",
+        ),
     ),
     Store(
         name="lucid-redis",
@@ -24,6 +37,13 @@ STORES = (
         provides=Bus,
         embedded="Valkey as a child process",
         resources=Resources(memory_mib=128, cpus=0.5),
+        networks=(PI_NETWORK, TRON_NETWORK),
+        container=Container(
+            recipe="redis",
+            published=(Publish(6379, "Redis, with its password", bind="LUCID_BIND_DATA", address="127.0.0.1"),),
+            after=("lucid-mongodb",),
+            passwords=(REDIS_PASSWORD,),
+        ),
     ),
     Store(
         name="lucid-elasticsearch",
@@ -34,5 +54,12 @@ STORES = (
         provides=SearchIndex,
         embedded="tantivy in the data folder",
         resources=Resources(memory_mib=1024, cpus=1.0),
+        container=Container(
+            recipe="elasticsearch",
+            after=("lucid-redis",),
+            start_period_s=60,
+            passwords=(ELASTICSEARCH_PASSWORD,),
+            data_dir="/usr/share/elasticsearch/data",
+        ),
     ),
 )

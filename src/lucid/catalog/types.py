@@ -7,6 +7,7 @@ from typing import Literal
 from lucid.base.settings import Settings
 
 PI_NETWORK = "lucid-pi-network"
+TRON_NETWORK = "lucid-tron-isolated"
 
 KeyKind = Literal["age-identity", "log-key", "aead-key", "token", "identity-key"]
 
@@ -37,6 +38,85 @@ class Public:
 
 
 @dataclass(frozen=True)
+class Password:
+    """A secret that the containers of stores and services share, made by `lucid deploy init`. `name` is its file's
+    name, `text` what the file holds, with `{name}` for another password: the address of a store holds its password."""
+
+    name: str
+    about: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Docker network. `internal`: nothing in it reaches, or is reached from, outside of it. `host_binding`: ports
+    may be published from it, by default on this address."""
+
+    name: str
+    subnet: str
+    gateway: str
+    purpose: str
+    internal: bool = False
+    host_binding: str = "0.0.0.0"  # noqa: S104 - as the spec of the deployment says; ports are published one by one
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step of the deployment: what is started together, once the phase before is healthy."""
+
+    number: int
+    name: str
+    title: str
+
+    @property
+    def compose_file(self) -> str:
+        return f"configs/docker/docker-compose.{self.name}.yml"
+
+    @property
+    def environment_file(self) -> str:
+        return f"configs/environment/.env.{self.name}"
+
+
+@dataclass(frozen=True)
+class Publish:
+    """A port of a container that the host offers. `bind` is the environment variable that holds the host's address,
+    `address` its default."""
+
+    port: int
+    about: str
+    bind: str = "LUCID_BIND_PUBLIC"
+    address: str = "0.0.0.0"  # noqa: S104 - a public port
+    host_port: int | None = None
+
+
+Recipe = Literal["python", "desktop", "gateway", "mongodb", "redis", "elasticsearch"]
+"""How an image is built: `python` for all services that need nothing but Python."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """How a service or a store runs as a container, where that differs from what all share: user 65532, a read-only
+    root, no capability, no shell. `exception` says why it differs. `after`: those that are started before it, in the
+    order that the spec of the deployment wants, beyond what it needs. `command` replaces what the image starts, and
+    `probe` the readiness check of Python services."""
+
+    recipe: Recipe = "python"
+    published: tuple[Publish, ...] = ()
+    after: tuple[str, ...] = ()
+    start_period_s: int = 40
+    user: str = "65532:65532"
+    read_only: bool = True
+    capabilities: tuple[str, ...] = ()
+    tmpfs: Mapping[str, int] = field(default_factory=lambda: {"/tmp": 16})  # noqa: S108 - MiB by folder
+    environment: Mapping[str, str] = field(default_factory=dict)
+    passwords: tuple[Password, ...] = ()
+    command: tuple[str, ...] = ()
+    probe: tuple[str, ...] = ()
+    data_dir: str = "/data"
+    exception: str = ""
+
+
+@dataclass(frozen=True)
 class Resources:
     """What a container may use: memory in MiB and CPU cores."""
 
@@ -57,6 +137,7 @@ class Store:
     embedded: str
     resources: Resources = field(default_factory=Resources)
     networks: tuple[str, ...] = (PI_NETWORK,)
+    container: Container = field(default_factory=Container)
 
 
 @dataclass(frozen=True)
@@ -86,6 +167,7 @@ class Service:
     volumes: tuple[str, ...] = ("data",)
     networks: tuple[str, ...] = (PI_NETWORK,)
     resources: Resources = field(default_factory=Resources)
+    container: Container = field(default_factory=Container)
 
     @property
     def environment_prefix(self) -> str:
