@@ -1,15 +1,18 @@
 """Keys are made once, stay private, and can be taken away."""
 
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
 from lucid.base.errors import Corrupted, InvalidInput, NotFound
-from lucid.catalog.keys import HOST_SEAL_KEY, KEYS, LOG_KEY, OWNER_IDENTITY
+from lucid.catalog.keys import HOST_SEAL_KEY, KEYS, LOG_KEY, MESH_TOKEN, OWNER_IDENTITY, private_keys
+from lucid.catalog.services import SERVICES
 from lucid.crypto.age import recipient_of
 from lucid.crypto.note import SignerKey
 from lucid.runtime.keyring import Keyring
+from lucid.runtime.serve import service_named
 
 
 def test_keys_are_the_same_at_the_second_start(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_an_identity_that_was_taken_away_is_not_made_again(tmp_path: Path) -> No
     (tmp_path / OWNER_IDENTITY.name).unlink()
     ring = Keyring.open(tmp_path)
     assert ring.public(OWNER_IDENTITY) == before
-    with pytest.raises(NotFound, match="was taken away"):
+    with pytest.raises(NotFound, match="is not there"):
         ring.private(OWNER_IDENTITY)
     assert not (tmp_path / OWNER_IDENTITY.name).exists()
 
@@ -61,3 +64,43 @@ def test_what_others_may_use_is_refused(tmp_path: Path, name: str, bit: int) -> 
     assert f"chmod {mode:o} {path}" in refused.value.detail
     path.chmod(mode)
     Keyring.open(tmp_path)
+
+
+def a_container_s_keys(tmp_path: Path, service: str) -> tuple[Path, Path]:
+    """What is mounted into the service's container: its own private halves, and all public ones."""
+    whole, own, public = tmp_path / "whole", tmp_path / "own", tmp_path / "public"
+    whole.mkdir(mode=0o700)
+    Keyring.open(whole)
+    for file in whole.rglob("*.pub"):
+        (public / file.relative_to(whole)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, public / file.relative_to(whole))
+    for key in private_keys(service_named(service)):
+        (own / key.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(whole / key.name, own / key.name)
+        (own / key.name).chmod(0o400)
+    return own, public
+
+
+def test_a_container_has_the_private_halves_of_its_service_alone(tmp_path: Path) -> None:
+    own, public = a_container_s_keys(tmp_path, "block-manager")
+    ring = Keyring.mounted(own, public)
+    assert ring.identity("block-manager").id == Keyring.open(tmp_path / "whole").identity("block-manager").id
+    assert ring.public(LOG_KEY) == Keyring.open(tmp_path / "whole").public(LOG_KEY)
+    assert ring.peers().keys() == Keyring.open(tmp_path / "whole").peers().keys()
+    assert ring.private(MESH_TOKEN)
+    for key in (LOG_KEY, HOST_SEAL_KEY, OWNER_IDENTITY):
+        with pytest.raises(NotFound, match=key.name):
+            ring.private(key)
+    assert not list(own.rglob("*.pub")), "nothing is made"
+
+
+def test_the_engine_alone_of_the_chain_can_sign_the_log() -> None:
+    holders = {service.name for service in SERVICES if LOG_KEY in private_keys(service)}
+    assert holders == {"blockchain-engine"}
+
+
+def test_a_mounted_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    own, public = a_container_s_keys(tmp_path, "block-manager")
+    (own / MESH_TOKEN.name).chmod(0o444)
+    with pytest.raises(InvalidInput, match=f"chmod 400 {own / MESH_TOKEN.name}"):
+        Keyring.mounted(own, public)

@@ -1,6 +1,6 @@
 """The keys of an installation."""
 
-from lucid.catalog.types import Key
+from lucid.catalog.types import Key, Private, Service
 
 PLATFORM_IDENTITY = Key(
     "platform-identity",
@@ -41,3 +41,10 @@ KEYS = (
 def identity_key(caller: str) -> Key:
     """The key of a service, or of the operator, by which others know who calls them."""
     return Key(f"identities/{caller}", "identity-key", f"signs the calls of {caller}; whoever has it can act as that")
+
+
+def private_keys(service: Service) -> tuple[Key, ...]:
+    """The keys whose secret half the service needs when it runs alone: those of its literal, its own identity, and the
+    tokens that every service has."""
+    own = (source.key for source in service.keys.values() if isinstance(source, Private))
+    return tuple(dict.fromkeys((*own, identity_key(service.name), METRICS_TOKEN, MESH_TOKEN)))

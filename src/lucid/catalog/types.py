@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lucid.base.settings import Settings
+from lucid.model.keykind import KeyKind
 
 PI_NETWORK = "lucid-pi-network"
 TRON_NETWORK = "lucid-tron-isolated"
-
-KeyKind = Literal["age-identity", "log-key", "aead-key", "token", "identity-key"]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a third of a second: an interrupt just ends it
     from lucid.cli.app import app
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except OSError as error:
         what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         sys.stderr.write(f"lucid: {what}\n")

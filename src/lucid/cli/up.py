@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from lucid.base.errors import LucidError
-from lucid.base.logging import configure_logging
+from lucid.base.logging import LogFile, configure_logging
 from lucid.cli.console import EXIT_FAILED, err, fail, options, out
 
 if TYPE_CHECKING:
@@ -120,6 +120,12 @@ def _serve_until_stopped(work: Any) -> int:
         return 1
 
 
+def _log_to(name: str, settings: "RuntimeSettings", *, json: bool, level: str) -> None:
+    folder = settings.log_dir
+    file = LogFile(folder / f"{name}.log", settings.log_file_bytes, settings.log_files) if folder else None
+    configure_logging(json=json or settings.log_format == "json", level=level, file=file)
+
+
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="Record a demonstration session and prove it.")] = False,
     data_dir: DataDirOption = None,
@@ -128,10 +134,10 @@ def up(
     """Run the whole platform in this process until Ctrl-C."""
     try:
         settings = _settings(data_dir)
+        quiet = demo and not json and err.is_terminal
+        _log_to("lucid", settings, json=json, level="WARNING" if quiet else settings.log_level)
     except LucidError as error:
         fail(error)
-    quiet = demo and not json and err.is_terminal
-    configure_logging(json=json, level="WARNING" if quiet else settings.log_level)
     raise typer.Exit(_serve_until_stopped(_run(settings, play_demo=demo)))
 
 
@@ -158,7 +164,7 @@ def serve(
 
     try:
         settings = _settings(data_dir)
+        _log_to(name, settings, json=json, level=settings.log_level)
     except LucidError as error:
         fail(error)
-    configure_logging(json=json, level=settings.log_level)
     raise typer.Exit(_serve_until_stopped(work()))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Self, TypeVar
 
 import psutil
@@ -14,7 +15,7 @@ from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.http.client import Where, at, connect, new_http
-from lucid.runtime.keyring import Keyring
+from lucid.runtime.keyring import Keyring, open_keyring
 from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
 from lucid.runtime.registry import registry_of
@@ -44,17 +45,12 @@ class RemotePlatform:
 
     @classmethod
     def of(cls, data: DataDir) -> Self:
-        """The platform that runs on this data folder: one process by the addresses in its run file, or with
-        LUCID_CONSUL_URL services apart. Raises Unavailable when none does."""
+        """The platform that runs on this data folder: one process by the addresses in its run file, or services apart
+        by LUCID_CONSUL_URL, or by the settings of the runtime in the run file (see `write_apart`). Raises Unavailable
+        when none does."""
         settings = RuntimeSettings.load(data_dir=data.root)
         if settings.consul_url:
-            keyring = Keyring.open(data.keys)
-            registry = registry_of(settings, keyring)
-            mesh = Mesh(registry, ttl_s=settings.mesh_ttl_s)
-            platform = cls(mesh.where, keyring)
-            platform._stack.push_async_callback(registry.aclose)
-            platform._stack.push_async_callback(mesh.leave)
-            return platform
+            return cls._apart(settings, data)
         try:
             state = json.loads(data.run_file.read_text())
         except FileNotFoundError:
@@ -62,9 +58,21 @@ class RemotePlatform:
                 f"no platform runs on {data.root}: start one with `lucid up`, or name that of separate services with "
                 "LUCID_CONSUL_URL"
             ) from None
+        if "pid" not in state:
+            return cls._apart(RuntimeSettings.load(data_dir=data.root, **state), data)
         if not psutil.pid_exists(state["pid"]):
             raise Unavailable(f"the platform on {data.root} has ended unexpectedly: start it again with `lucid up`")
-        return cls(fixed(state["urls"]), Keyring.open(data.keys), pid=state["pid"])
+        return cls(fixed(state["urls"]), open_keyring(settings, data), pid=state["pid"])
+
+    @classmethod
+    def _apart(cls, settings: RuntimeSettings, data: DataDir) -> Self:
+        keyring = open_keyring(settings, data)
+        registry = registry_of(settings, keyring)
+        mesh = Mesh(registry, ttl_s=settings.mesh_ttl_s)
+        platform = cls(mesh.where, keyring)
+        platform._stack.push_async_callback(registry.aclose)
+        platform._stack.push_async_callback(mesh.leave)
+        return platform
 
     def port(self, port: type[P]) -> P:
         """`port`, spoken over HTTP. Raises LookupError when nothing in the catalog provides it."""
@@ -82,3 +90,10 @@ class RemotePlatform:
 def fixed(urls: Mapping[str, str]) -> Callable[[Service], Where]:
     """Services that stay where they are. Raises LookupError for one that is not there."""
     return lambda service: at(urls[service.name])
+
+
+def write_apart(data: DataDir, *, consul_url: str, keys_dir: Path, public_keys_dir: Path) -> None:
+    """Say in the run file where the containers of a deployment are found, for the command line on the same machine."""
+    data.create()
+    state = {"consul_url": consul_url, "keys_dir": str(keys_dir), "public_keys_dir": str(public_keys_dir)}
+    data.run_file.write_text(json.dumps(state))

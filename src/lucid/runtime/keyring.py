@@ -1,7 +1,7 @@
-"""The installation's keys: made at the first start, kept in files of mode 0600 in folders of mode 0700."""
+"""The installation's keys: made at the first start, kept in files of mode 0600 in folders of mode 0700. A container
+has but those that its service needs, mounted as secrets."""
 
 import os
-import secrets
 import shlex
 import stat
 from dataclasses import dataclass
@@ -14,38 +14,13 @@ from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.base.secret import Secret
 from lucid.catalog.keys import KEYS, OPERATOR, identity_key
 from lucid.catalog.services import SERVICES
-from lucid.catalog.types import Key, KeyKind
-from lucid.crypto.age import new_identity, recipient_of
-from lucid.crypto.jwt import TokenKey, public_jwk, public_of
-from lucid.crypto.note import SignerKey
+from lucid.catalog.types import Key
+from lucid.crypto.jwt import TokenKey, public_of
+from lucid.crypto.keymaking import make_key, public_half
+from lucid.runtime.paths import DataDir
+from lucid.runtime.settings import RuntimeSettings
 
 CALLERS = (*(service.name for service in SERVICES), OPERATOR)
-
-
-def _create(kind: KeyKind) -> Secret:
-    match kind:
-        case "age-identity":
-            return new_identity()
-        case "log-key":
-            return SignerKey.generate(f"lucid.local/{secrets.token_hex(4)}").format()
-        case "aead-key":
-            return Secret(secrets.token_hex(32))
-        case "token":
-            return Secret(secrets.token_urlsafe(32))
-        case "identity-key":
-            return TokenKey.generate().format()
-
-
-def _public(kind: KeyKind, secret: Secret) -> str | None:
-    match kind:
-        case "age-identity":
-            return recipient_of(secret)
-        case "log-key":
-            return SignerKey.parse(secret).verifier.format()
-        case "identity-key":
-            return str(public_jwk(TokenKey.parse(secret).private.public_key())["x"])
-        case _:
-            return None
 
 
 @dataclass(frozen=True)
@@ -69,13 +44,19 @@ class Keyring:
     def open(cls, folder: Path) -> Self:
         """Read the keys, creating those that are missing. Raises Corrupted for a malformed key file, InvalidInput for
         a private one or a folder that others than its owner may use."""
-        keys = (*KEYS, *(identity_key(caller) for caller in CALLERS))
-        return cls(folder, {key.name: _read_or_create(folder, key) for key in keys})
+        return cls(folder, {key.name: _read_or_create(folder, key) for key in all_keys()})
+
+    @classmethod
+    def mounted(cls, folder: Path, public: Path) -> Self:
+        """Read the private halves that are in `folder`, and the public ones in `public`; nothing is made. Raises
+        Corrupted for a malformed key file, InvalidInput for one that others than its owner may read."""
+        pairs = {key.name: _read(folder / key.name, public / f"{key.name}.pub") for key in all_keys()}
+        return cls(folder, pairs)
 
     def private(self, key: Key) -> Secret:
-        """Raises NotFound when the private half was taken away."""
+        """Raises NotFound when the private half is not here."""
         if (secret := self._keys[key.name].secret) is None:
-            raise NotFound(f"{self._folder / key.name} is needed and was taken away; it {key.about}")
+            raise NotFound(f"{self._folder / key.name} is needed and is not there; it {key.about}")
         return secret
 
     def has_private(self, key: Key) -> bool:
@@ -83,9 +64,9 @@ class Keyring:
         return self._keys[key.name].secret is not None
 
     def public(self, key: Key) -> str:
-        """An age recipient, or the log's verifier key. Raises LookupError for other kinds."""
+        """An age recipient, or the log's verifier key. Raises LookupError for other kinds, and when it is not here."""
         if (public := self._keys[key.name].public) is None:
-            raise LookupError(f"a key of kind {key.kind} has no public half")
+            raise LookupError(f"there is no public half of {key.name}, a key of kind {key.kind}")
         return public
 
     def identity(self, caller: str) -> TokenKey:
@@ -93,9 +74,29 @@ class Keyring:
         return TokenKey.parse(self.private(identity_key(caller)))
 
     def peers(self) -> dict[str, Ed25519PublicKey]:
-        """The public keys of all callers by name."""
-        halves = {caller: self.public(identity_key(caller)) for caller in CALLERS}
-        return {caller: public_of({"kty": "OKP", "crv": "Ed25519", "x": x}) for caller, x in halves.items()}
+        """The public keys of all callers by name, of those that are here."""
+        halves = {caller: self._keys[identity_key(caller).name].public for caller in CALLERS}
+        return {caller: public_of({"kty": "OKP", "crv": "Ed25519", "x": x}) for caller, x in halves.items() if x}
+
+
+def all_keys() -> tuple[Key, ...]:
+    """Every key of an installation, with the identities of all that call."""
+    return (*KEYS, *(identity_key(caller) for caller in CALLERS))
+
+
+def open_keyring(settings: RuntimeSettings, data: DataDir) -> Keyring:
+    """The keys that the settings name, or those of the data folder, made at the first start."""
+    if settings.keys_dir is None:
+        return Keyring.open(data.keys)
+    return Keyring.mounted(settings.keys_dir, settings.public_keys_dir or settings.keys_dir)
+
+
+def _read(path: Path, public_path: Path) -> _Pair:
+    public = _one_line(public_path) if public_path.exists() else None
+    if not path.exists():
+        return _Pair(None, public)
+    _check_mode(path, "400")
+    return _Pair(Secret(_one_line(path)), public)
 
 
 def _read_or_create(folder: Path, key: Key) -> _Pair:
@@ -105,10 +106,10 @@ def _read_or_create(folder: Path, key: Key) -> _Pair:
     if public_path.exists() and not path.exists():
         return _Pair(None, _one_line(public_path))
     if not path.exists():
-        _write_once(path, f"# {key.name}: {key.about}\n{_create(key.kind).reveal()}\n")
+        _write_once(path, f"# {key.name}: {key.about}\n{make_key(key.kind).reveal()}\n")
     _check_mode(path, "600")
     secret = Secret(_one_line(path))
-    public = _public(key.kind, secret)
+    public = public_half(key.kind, secret)
     if public is not None and not public_path.exists():
         _write_once(public_path, public + "\n")
     return _Pair(secret, public)

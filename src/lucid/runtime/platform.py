@@ -21,7 +21,7 @@ from lucid.ports.registry import Registry
 from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.host import HttpServer, http_app
-from lucid.runtime.keyring import Keyring
+from lucid.runtime.keyring import Keyring, open_keyring
 from lucid.runtime.locks import own_installation
 from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
@@ -97,7 +97,7 @@ class Platform:
             )
         self.data.create()
         self._stack.enter_context(own_installation(self.data))
-        keyring = Keyring.open(self.data.keys)
+        keyring = open_keyring(self.settings, self.data)
         stores = await self._stack.enter_async_context(StoreConnections(self.settings, self.data, STORES))
 
         async def bind(need: type) -> Any:

@@ -22,7 +22,7 @@ from lucid.ports.registry import Registry
 from lucid.ports.stores import Bus
 from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.host import HttpServer, http_app
-from lucid.runtime.keyring import Keyring
+from lucid.runtime.keyring import open_keyring
 from lucid.runtime.locks import own_service
 from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
@@ -55,7 +55,7 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
     service = service_named(name)
     data = DataDir(settings.data_dir)
     data.create()
-    keyring = Keyring.open(data.keys)
+    keyring = open_keyring(settings, data)
     clock = SystemClock()
     if Bus in service.needs and not settings.redis_url.reveal():
         raise InvalidInput("LUCID_REDIS_URL: needed by a service alone, which has no Valkey of its own")

@@ -17,6 +17,13 @@ class RuntimeSettings(Settings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LUCID_")
 
     data_dir: Path = Field(default_factory=default_data_dir, description="folder of all data and keys")
+    keys_dir: Path | None = Field(
+        default=None,
+        description="folder of those private keys that this process may use; empty: all keys, made in the data folder",
+    )
+    public_keys_dir: Path | None = Field(
+        default=None, description="folder of the public halves where keys_dir is set; empty: keys_dir"
+    )
     http_host: str = Field(default="127.0.0.1", description="address that the services' HTTP ports listen on")
     http_port: int | None = Field(
         default=None,
@@ -35,6 +42,10 @@ class RuntimeSettings(Settings):
     elasticsearch_api_key: Secret = Field(
         default=Secret(""), description="encoded API key for elasticsearch_url; empty: none is needed"
     )
+    elasticsearch_username: str = Field(
+        default="", max_length=100, description="user of elasticsearch_url where no API key is given; empty: none"
+    )
+    elasticsearch_password: Secret = Field(default=Secret(""), description="password of elasticsearch_username")
     elasticsearch_ca: str = Field(
         default="", description="file of the certificate authority of elasticsearch_url; empty: the system's"
     )
@@ -60,4 +71,12 @@ class RuntimeSettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="`text` for people, `json`: one object a line"
+    )
+    log_dir: Path | None = Field(
+        default=None, description="folder of log files beside standard error, one JSON object a line; empty: none"
+    )
+    log_file_bytes: int = Field(default=10_000_000, ge=1, description="size at which a log file is begun anew")
+    log_files: int = Field(default=5, ge=1, description="older log files that are kept")
     stop_s: float = Field(default=4.0, gt=0, description="seconds that a clean shutdown may take")

@@ -82,6 +82,8 @@ class StoreConnections:
             elasticsearch = ElasticsearchIndex(
                 url,
                 key=self._settings.elasticsearch_api_key,
+                username=self._settings.elasticsearch_username,
+                password=self._settings.elasticsearch_password,
                 ca_file=self._settings.elasticsearch_ca,
                 prefix=self._settings.elasticsearch_prefix,
             )

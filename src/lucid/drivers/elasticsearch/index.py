@@ -34,13 +34,25 @@ async def _translated() -> AsyncIterator[None]:
 
 
 class ElasticsearchIndex:
-    """Indexes whose names begin with `prefix`. `key` is an API key, as Kibana shows it; empty: none is needed.
-    `ca_file` holds the certificate authority of an https address; empty: the system's."""
+    """Indexes whose names begin with `prefix`. `key` is an API key, as Kibana shows it; without, `username` logs in
+    with `password`, if it is given. `ca_file` holds the certificate authority of an https address; empty: the
+    system's."""
 
-    def __init__(self, url: str, *, key: Secret | None = None, ca_file: str = "", prefix: str = "lucid") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Secret | None = None,
+        username: str = "",
+        password: Secret | None = None,
+        ca_file: str = "",
+        prefix: str = "lucid",
+    ) -> None:
         options: dict[str, Any] = {"ca_certs": ca_file} if ca_file else {}
         if key is not None and key.reveal():
             options["api_key"] = key.reveal()
+        elif username and password is not None:
+            options["basic_auth"] = (username, password.reveal())
         self._client = AsyncElasticsearch(url, request_timeout=REQUEST_S, max_retries=2, **options)
         self._prefix = prefix
 
