@@ -117,10 +117,11 @@ class Container:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a container may use: memory in MiB and CPU cores."""
+    """What a container may use: memory in MiB, CPU cores, and processes with their threads."""
 
     memory_mib: int = 128
     cpus: float = 0.5
+    pids: int = 128
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lucid.cli import (
     connect,
     console,
     demo,
+    deploy,
     desktop,
     doctor,
     host,
@@ -76,3 +77,4 @@ app.add_typer(session.app, name="session")
 app.add_typer(search.app, name="search")
 app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")
+app.add_typer(deploy.app, name="deploy")

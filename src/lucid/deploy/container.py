@@ -1,0 +1,272 @@
+"""One container as Compose has it: what the catalog says, over what all containers share."""
+
+from lucid.base.secret import Secret
+from lucid.catalog.keys import private_keys
+from lucid.catalog.passwords import ELASTICSEARCH_PASSWORD, MONGODB_URI, REDIS_URL
+from lucid.catalog.types import Container, Password, Publish, Service
+from lucid.deploy import variables
+from lucid.deploy.catalog import Catalog, Piece
+from lucid.deploy.yamltext import MERGE, Alias, Anchor, Flow, Node, Noted
+from lucid.ports.search import SearchIndex
+from lucid.ports.stores import Bus, Documents
+
+KEYS_DIR = "/run/lucid/keys"
+PUBLIC_KEYS_DIR = "/run/lucid/public-keys"
+PASSWORDS_DIR = "/run/secrets"
+LOGS_DIR = "/logs"
+PROBE = ("CMD", "/usr/bin/python3", "-m", "lucid.healthcheck")
+ELASTICSEARCH_URL = "http://lucid-elasticsearch:9200"
+CONSUL_URL = "http://service-mesh:8500"
+MESH = "service-mesh"
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
+LISTEN_FIELDS = ("listen_address", "public_host")
+"""Settings fields that hold the address that a service's further ports listen on."""
+
+_USUAL = Container()
+_STORE_PASSWORDS = {Documents: MONGODB_URI, Bus: REDIS_URL, SearchIndex: ELASTICSEARCH_PASSWORD}
+
+
+def shared() -> dict[str, Node]:
+    """The blocks `x-…` that the containers of a file refer to."""
+    return {
+        "x-container": Noted(
+            "What all containers share. An exception stands at its container, with its reason.",
+            Anchor(
+                "container",
+                {
+                    "platform": str(variables.PLATFORM),
+                    "restart": "unless-stopped",
+                    "user": _USUAL.user,
+                    "read_only": True,
+                    "cap_drop": Flow(["ALL"]),
+                    "security_opt": Noted(
+                        "The second is Docker's own seccomp profile (it repeats the first) unless LUCID_SECCOMP names"
+                        " one.",
+                        [
+                            "no-new-privileges:true",
+                            f"${{{variables.SECCOMP.name}:+seccomp=}}${{{variables.SECCOMP.name}:-no-new-privileges}}",
+                        ],
+                    ),
+                    "init": True,
+                    "ipc": "private",
+                    "ulimits": {"nofile": Flow({"soft": 65536, "hard": 65536}), "core": 0},
+                    "stop_grace_period": "10s",
+                    "logging": {
+                        "driver": "json-file",
+                        "options": Flow({"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}),
+                    },
+                },
+            ),
+        ),
+        "x-healthcheck": Noted(
+            "Readiness, not mere life: the service's own port and what it cannot do without answer. While a container\n"
+            "starts it is asked every second, so that a phase does not wait 30 s for nothing.",
+            Anchor(
+                "healthcheck",
+                {
+                    "test": Flow(list(PROBE)),
+                    "interval": "30s",
+                    "timeout": "10s",
+                    "retries": 3,
+                    "start_period": f"{_USUAL.start_period_s}s",
+                    "start_interval": "1s",
+                },
+            ),
+        ),
+        "x-environment": Noted(
+            "What all services are told. Nothing secret: passwords and keys are files that only those get who need"
+            " them.",
+            Anchor(
+                "environment",
+                {
+                    "LUCID_DATA_DIR": _USUAL.data_dir,
+                    "LUCID_HTTP_HOST": ANY_ADDRESS,
+                    "LUCID_KEYS_DIR": KEYS_DIR,
+                    "LUCID_PUBLIC_KEYS_DIR": PUBLIC_KEYS_DIR,
+                    "LUCID_LOG_FORMAT": "json",
+                    "LUCID_LOG_DIR": LOGS_DIR,
+                    **{variable.name: str(variable) for variable in variables.LOGS},
+                },
+            ),
+        ),
+        "x-public-keys": Noted(
+            "The public halves of all keys: by them services know each other.",
+            Anchor("public-keys", _bind(str(variables.PUBLIC_KEYS_DIR), PUBLIC_KEYS_DIR, read_only=True)),
+        ),
+    }
+
+
+def container(piece: Piece, catalog: Catalog) -> dict[str, Node]:
+    """The entry of one container below `services:`."""
+    kind = piece.container
+    entry: dict[str, Node] = {
+        MERGE: Alias("container"),
+        "container_name": piece.name,
+        "image": variables.image(piece.name),
+    }
+    if command := command_of(piece):
+        entry["command"] = Flow([literal(word) for word in command])
+    entry |= _exceptions(kind)
+    if isinstance(piece, Service):
+        entry["environment"] = {MERGE: Alias("environment"), **environment(piece)}
+    elif kind.environment:
+        entry["environment"] = {name: literal(value) for name, value in kind.environment.items()}
+    if secrets := secrets_of(piece):
+        entry["secrets"] = [_mounted(source, target) for source, target in secrets.items()]
+    entry["volumes"] = _volumes(piece)
+    entry["tmpfs"] = [tmpfs(folder, mib, kind.user) for folder, mib in kind.tmpfs.items()]
+    entry["networks"] = Flow(list(piece.networks))
+    if kind.published:
+        entry["ports"] = [_published(piece, publish) for publish in kind.published]
+    entry |= {
+        "mem_limit": str(variables.memory(piece)),
+        "memswap_limit": str(variables.memory(piece)),
+        "cpus": str(variables.cpus(piece)),
+        "pids_limit": piece.resources.pids,
+        "healthcheck": _healthcheck(kind),
+    }
+    return entry
+
+
+def command_of(piece: Piece) -> tuple[str, ...]:
+    """What the image's entry point is given; empty: as the image says."""
+    if piece.container.command or not isinstance(piece, Service):
+        return piece.container.command
+    return ("serve", piece.name)
+
+
+def environment(service: Service) -> dict[str, Node]:
+    """The environment of a service beyond what all have. A variable without a value is passed on if the environment
+    file sets it: those are the service's settings."""
+    values: dict[str, Node] = {
+        "LUCID_HTTP_PORT": str(service.port),
+        "LUCID_ADVERTISE_ADDRESS": service.name,
+    }
+    if service.name != MESH:
+        values["LUCID_CONSUL_URL"] = CONSUL_URL
+    if Documents in service.needs:
+        values["LUCID_MONGODB_URI_FILE"] = f"{PASSWORDS_DIR}/{MONGODB_URI.name}"
+    if Bus in service.needs:
+        values["LUCID_REDIS_URL_FILE"] = f"{PASSWORDS_DIR}/{REDIS_URL.name}"
+    if SearchIndex in service.needs:
+        values["LUCID_ELASTICSEARCH_URL"] = ELASTICSEARCH_URL
+        values["LUCID_ELASTICSEARCH_USERNAME"] = "elastic"
+        values["LUCID_ELASTICSEARCH_PASSWORD_FILE"] = f"{PASSWORDS_DIR}/{ELASTICSEARCH_PASSWORD.name}"
+    values |= _listening(service)
+    values |= {
+        f"{_variable(service, _field(password))}_FILE": f"{PASSWORDS_DIR}/{password.name}"
+        for password in service.container.passwords
+    }
+    values |= {name: literal(value) for name, value in service.container.environment.items()}
+    return values | {name: None for name in settings_variables(service) if name not in values}
+
+
+def settings_variables(service: Service) -> dict[str, str]:
+    """The settings that an owner may change, as variable to field: neither secrets, nor keys, nor what the container
+    fixes."""
+    fixed = {*service.keys, *service.listens, *LISTEN_FIELDS}
+    return {
+        variable: name
+        for name, field in service.settings.model_fields.items()
+        if name not in fixed
+        and field.annotation is not Secret
+        and (variable := _variable(service, name)) not in service.container.environment
+    }
+
+
+def passwords_of(piece: Piece) -> tuple[Password, ...]:
+    """The passwords that a container gets: its own, and of the stores that it needs."""
+    needs = piece.needs if isinstance(piece, Service) else ()
+    return (*piece.container.passwords, *(password for port, password in _STORE_PASSWORDS.items() if port in needs))
+
+
+def secrets_of(piece: Piece) -> dict[str, str]:
+    """The files below the secrets folder that a container gets, with where it finds them."""
+    keys = private_keys(piece) if isinstance(piece, Service) else ()
+    return {password.name: f"{PASSWORDS_DIR}/{password.name}" for password in passwords_of(piece)} | {
+        f"keys/{key.name}": f"{KEYS_DIR}/{key.name}" for key in keys
+    }
+
+
+def secret_name(file: str) -> str:
+    """The name of a secret in Compose, by its file below the secrets folder: `identity-api-gateway`."""
+    return file.removeprefix("keys/").replace("identities/", "identity-")
+
+
+def folders(piece: Piece) -> dict[str, str]:
+    """Folders of the host that the container writes to, with where it finds them."""
+    found = {f"{variables.LOGS_ROOT}/{piece.name}": LOGS_DIR}
+    if not isinstance(piece, Service) or "data" in piece.volumes:
+        found = {f"{variables.DATA_ROOT}/{piece.name}": piece.container.data_dir, **found}
+    return found
+
+
+def tmpfs(folder: str, mib: int, user: str) -> str:
+    """A folder in memory, of the container's user alone, from which nothing is started."""
+    uid, gid = user.split(":")
+    return f"{folder}:rw,noexec,nosuid,nodev,size={mib}m,uid={uid},gid={gid},mode=0700"
+
+
+def literal(text: str) -> str:
+    """`text` for Compose, which takes a $ for the beginning of a variable."""
+    return text.replace("$", "$$")
+
+
+def _exceptions(kind: Container) -> dict[str, Node]:
+    """Where the container differs from what all share; the first line says why."""
+    entry: dict[str, Node] = {}
+    if kind.user != _USUAL.user:
+        entry["user"] = kind.user
+    if kind.read_only != _USUAL.read_only:
+        entry["read_only"] = kind.read_only
+    if kind.capabilities:
+        entry["cap_add"] = Flow(list(kind.capabilities))
+    if kind.exception and entry:
+        first = next(iter(entry))
+        entry[first] = Noted(f"Exception: {kind.exception}.", entry[first])
+    return entry
+
+
+def _listening(service: Service) -> dict[str, Node]:
+    ports: dict[str, Node] = {_variable(service, field): str(port) for field, port in service.listens.items()}
+    return ports | {
+        _variable(service, field): ANY_ADDRESS for field in LISTEN_FIELDS if field in service.settings.model_fields
+    }
+
+
+def _variable(service: Service, field: str) -> str:
+    return f"{service.environment_prefix}{field}".upper()
+
+
+def _field(password: Password) -> str:
+    return password.name.replace("-", "_")
+
+
+def _mounted(file: str, target: str) -> Node:
+    name = secret_name(file)
+    return name if target == f"{PASSWORDS_DIR}/{name}" else Flow({"source": name, "target": target})
+
+
+def _volumes(piece: Piece) -> list[Node]:
+    own: list[Node] = [_bind(source, target) for source, target in folders(piece).items()]
+    return [*own, Alias("public-keys")] if isinstance(piece, Service) else own
+
+
+def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Node]:
+    """A missing folder is an error, not made: a disk that is not mounted must not be written beside."""
+    access: dict[str, Node] = {"read_only": True} if read_only else {}
+    return {"type": "bind", "source": source, "target": target, **access, "bind": Flow({"create_host_path": False})}
+
+
+def _published(piece: Piece, publish: Publish) -> Node:
+    address, port = variables.host_address(publish), variables.host_port(piece, publish)
+    return f"{address}:{port}:{publish.port}"
+
+
+def _healthcheck(kind: Container) -> Node:
+    own: dict[str, Node] = {}
+    if kind.probe:
+        own["test"] = Flow([literal(word) for word in kind.probe])
+    if kind.start_period_s != _USUAL.start_period_s:
+        own["start_period"] = f"{kind.start_period_s}s"
+    return {MERGE: Alias("healthcheck"), **own} if own else Alias("healthcheck")

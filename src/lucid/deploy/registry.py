@@ -1,0 +1,47 @@
+"""Who renders which path: one line a renderer. A renderer takes the catalog and gives the text of each path."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lucid.base.errors import Conflict
+from lucid.deploy.catalog import Catalog
+from lucid.deploy.compose import compose_files
+from lucid.deploy.environment import environment_files
+from lucid.deploy.networks import network_files
+from lucid.deploy.systemd import systemd_files
+
+Target: TypeAlias = Literal["compose", "swarm"]
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """`files` gives path, relative to the repository, to text that holds `marks.SIGN`."""
+
+    name: str
+    files: Callable[[Catalog], Mapping[str, str]]
+    target: Target = "compose"
+
+
+RENDERERS = (
+    Renderer("phases", compose_files),
+    Renderer("environment", environment_files),
+    Renderer("networks", network_files),
+    Renderer("systemd", systemd_files),
+)
+
+
+def render(
+    catalog: Catalog, *, target: Target | None = None, renderers: tuple[Renderer, ...] = RENDERERS
+) -> dict[str, str]:
+    """Every path with its text; of one target, or of all. Raises Conflict when two renderers claim a path."""
+    files: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for renderer in renderers:
+        if target not in {None, renderer.target}:
+            continue
+        for path, text in renderer.files(catalog).items():
+            if path in files:
+                raise Conflict(f"{path}: rendered by both {owners[path]} and {renderer.name}")
+            files[path], owners[path] = text, renderer.name
+    return files
