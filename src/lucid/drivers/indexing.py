@@ -187,6 +187,13 @@ def _key(id: str, keywords: list[str] | None, number: float | None) -> str:
     return (value + clean(id).encode()).hex()
 
 
+def leading(key: str) -> int:
+    """The first 8 bytes of the value in a sort key, as a number: keys never order otherwise than these numbers, but
+    may differ where they do not."""
+    raw = bytes.fromhex(key)
+    return int.from_bytes(raw[1:9].ljust(8, b"\0"), "big") if raw[0] == 1 else 0xFFFF_FFFF_FFFF_FFFF
+
+
 def clean(text: str) -> str:
     """The text without lone surrogates, which have no UTF-8."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,9 @@
-"""One generation of an index: a folder of tantivy. All methods block, and are called in threads."""
+"""One generation of an index: a folder of tantivy. All methods block, and are called in threads.
+
+tantivy reads the sort keys of the best documents of each segment out of a compressed dictionary, 25 us a key: five
+sixths of a search for a long page. So a search looks first how far the page can reach, by the numbers that sort keys
+begin with, which costs next to nothing, and orders only what is before that.
+"""
 
 import shutil
 from collections.abc import Iterable
@@ -21,7 +26,7 @@ from tantivy import (
 from tantivy import Query as TantivyQuery
 
 from lucid.base.errors import Conflict
-from lucid.drivers.indexing import Flat, Plan, Row, clean, fields_of, keywords_of, sortable
+from lucid.drivers.indexing import Flat, Plan, Row, clean, fields_of, keywords_of, leading, sortable
 from lucid.ports.search import Collection
 
 HEAP_BYTES = 60_000_000
@@ -33,7 +38,8 @@ _log = structlog.get_logger()
 
 
 def schema_of(collection: Collection) -> Schema:
-    """The fields of Flat: `k_…` keywords, `n_…` numbers, `s_…` sort keys, which fast fields order and compare."""
+    """The fields of Flat: `k_…` keywords, `n_…` numbers, `s_…` sort keys, and `c_…`, the numbers they begin with; fast
+    fields order and compare."""
     builder = SchemaBuilder().add_bytes_field("body", stored=True)
     builder.add_text_field("words", tokenizer_name=_WORDS, index_option=_BASIC)
     for name in keywords_of(collection):
@@ -42,6 +48,7 @@ def schema_of(collection: Collection) -> Schema:
         builder.add_float_field(f"n_{name}", indexed=True, fast=True)
     for name in sortable(collection):
         builder.add_text_field(f"s_{name}", fast=True, tokenizer_name="raw", index_option=_BASIC)
+        builder.add_unsigned_field(f"c_{name}", fast=True)
     return builder.build()
 
 
@@ -84,19 +91,22 @@ class Generation:
     def search(self, plan: Plan, limit: int) -> tuple[list[Row], int]:
         """The first `limit` rows behind `plan.after`, and how many documents match in all."""
         searcher = self._index.searcher()
-        matching = self._matching(plan)
-        query = matching
+        matching = wanted = self._matching(plan)
         if plan.after:
             bounds = f"{{* TO {plan.after}}}" if plan.falling else f"{{{plan.after} TO *}}"
-            behind = self._index.parse_query(f"s_{plan.sort}:{bounds}")
-            query = TantivyQuery.boolean_query([(Occur.Must, matching), (Occur.Must, behind)])
+            wanted = _both(matching, self._index.parse_query(f"s_{plan.sort}:{bounds}"))
         order = Order.Desc if plan.falling else Order.Asc
-        found = searcher.search(query, limit, count=not plan.after, order_by_field=f"s_{plan.sort}", order=order)
+        near = searcher.search(wanted, limit, count=not plan.after, order_by_field=f"c_{plan.sort}", order=order)
+        if len(near.hits) == limit:
+            last = near.hits[-1][0]
+            ends = (last, None) if plan.falling else (None, last)
+            wanted = _both(wanted, TantivyQuery.range_query(self._schema, f"c_{plan.sort}", FieldType.Unsigned, *ends))
+        found = searcher.search(wanted, limit, count=False, order_by_field=f"s_{plan.sort}", order=order)
         rows = []
         for key, address in found.hits:
             document = searcher.doc(address)
             rows.append(Row(str(document.get_first("k_id")), bytes(document.get_first("body") or b"").decode(), key))
-        total: int = (searcher.search(matching, 1) if plan.after else found).count  # type: ignore[attr-defined]
+        total: int = (searcher.search(matching, 1) if plan.after else near).count  # type: ignore[attr-defined]
         return rows, total
 
     def _matching(self, plan: Plan) -> TantivyQuery:
@@ -122,6 +132,10 @@ class Generation:
             shutil.rmtree(self.folder)
 
 
+def _both(one: TantivyQuery, other: TantivyQuery) -> TantivyQuery:
+    return TantivyQuery.boolean_query([(Occur.Must, one), (Occur.Must, other)])
+
+
 def _document(flat: Flat) -> Document:
     document = Document()
     document.add_bytes("body", flat.body.encode())
@@ -133,4 +147,5 @@ def _document(flat: Flat) -> Document:
         document.add_float(f"n_{name}", number)
     for name, key in flat.keys.items():
         document.add_text(f"s_{name}", key)
+        document.add_unsigned(f"c_{name}", leading(key))
     return document
