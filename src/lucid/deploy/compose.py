@@ -6,8 +6,9 @@ from lucid.catalog.networks import MASTER_FILE
 from lucid.catalog.types import Phase
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog, Piece
-from lucid.deploy.container import container, secret_name, secrets_of, shared
+from lucid.deploy.container import container, secret_name, secrets_of
 from lucid.deploy.marks import MARK
+from lucid.deploy.shared import compose_blocks
 from lucid.deploy.yamltext import Flow, Node, Noted, Spaced, dump
 
 PROJECT = "lucid"
@@ -52,7 +53,7 @@ def command(catalog: Catalog, file: str, phases: int) -> str:
 
 
 def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
-    document: dict[str, Node] = {"name": PROJECT, **(shared() if pieces else {})}
+    document: dict[str, Node] = {"name": PROJECT, **(compose_blocks() if pieces else {})}
     document["services"] = Spaced({piece.name: _service(catalog, piece, pieces) for piece in pieces})
     document |= _networks(pieces)
     secrets = sorted({file for piece in pieces for file in secrets_of(piece)}, key=secret_name)
@@ -65,7 +66,7 @@ def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
 
 
 def _service(catalog: Catalog, piece: Piece, pieces: tuple[Piece, ...]) -> Node:
-    entry = container(piece, catalog)
+    entry = container(piece)
     names = {other.name for other in pieces}
     before = catalog.started_before(piece)
     conditions = {name: Flow({"condition": condition}) for name, condition in before.items() if name in names}

@@ -5,98 +5,23 @@ from lucid.catalog.keys import private_keys
 from lucid.catalog.passwords import ELASTICSEARCH_PASSWORD, MONGODB_URI, REDIS_URL
 from lucid.catalog.types import Container, Password, Publish, Service
 from lucid.deploy import variables
-from lucid.deploy.catalog import Catalog, Piece
-from lucid.deploy.yamltext import MERGE, Alias, Anchor, Flow, Node, Noted
+from lucid.deploy.catalog import Piece
+from lucid.deploy.shared import ANY_ADDRESS, KEYS_DIR, LOGS_DIR, USUAL, bind
+from lucid.deploy.yamltext import MERGE, Alias, Flow, Node, Noted
 from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Documents
 
-KEYS_DIR = "/run/lucid/keys"
-PUBLIC_KEYS_DIR = "/run/lucid/public-keys"
 PASSWORDS_DIR = "/run/secrets"
-LOGS_DIR = "/logs"
-PROBE = ("CMD", "/usr/bin/python3", "-m", "lucid.healthcheck")
 ELASTICSEARCH_URL = "http://lucid-elasticsearch:9200"
 CONSUL_URL = "http://service-mesh:8500"
 MESH = "service-mesh"
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
 LISTEN_FIELDS = ("listen_address", "public_host")
 """Settings fields that hold the address that a service's further ports listen on."""
 
-_USUAL = Container()
 _STORE_PASSWORDS = {Documents: MONGODB_URI, Bus: REDIS_URL, SearchIndex: ELASTICSEARCH_PASSWORD}
 
 
-def shared() -> dict[str, Node]:
-    """The blocks `x-…` that the containers of a file refer to."""
-    return {
-        "x-container": Noted(
-            "What all containers share. An exception stands at its container, with its reason.",
-            Anchor(
-                "container",
-                {
-                    "platform": str(variables.PLATFORM),
-                    "restart": "unless-stopped",
-                    "user": _USUAL.user,
-                    "read_only": True,
-                    "cap_drop": Flow(["ALL"]),
-                    "security_opt": Noted(
-                        "The second is Docker's own seccomp profile (it repeats the first) unless LUCID_SECCOMP names"
-                        " one.",
-                        [
-                            "no-new-privileges:true",
-                            f"${{{variables.SECCOMP.name}:+seccomp=}}${{{variables.SECCOMP.name}:-no-new-privileges}}",
-                        ],
-                    ),
-                    "init": True,
-                    "ipc": "private",
-                    "ulimits": {"nofile": Flow({"soft": 65536, "hard": 65536}), "core": 0},
-                    "stop_grace_period": "10s",
-                    "logging": {
-                        "driver": "json-file",
-                        "options": Flow({"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}),
-                    },
-                },
-            ),
-        ),
-        "x-healthcheck": Noted(
-            "Readiness, not mere life: the service's own port and what it cannot do without answer. While a container\n"
-            "starts it is asked every second, so that a phase does not wait 30 s for nothing.",
-            Anchor(
-                "healthcheck",
-                {
-                    "test": Flow(list(PROBE)),
-                    "interval": "30s",
-                    "timeout": "10s",
-                    "retries": 3,
-                    "start_period": f"{_USUAL.start_period_s}s",
-                    "start_interval": "1s",
-                },
-            ),
-        ),
-        "x-environment": Noted(
-            "What all services are told. Nothing secret: passwords and keys are files that only those get who need"
-            " them.",
-            Anchor(
-                "environment",
-                {
-                    "LUCID_DATA_DIR": _USUAL.data_dir,
-                    "LUCID_HTTP_HOST": ANY_ADDRESS,
-                    "LUCID_KEYS_DIR": KEYS_DIR,
-                    "LUCID_PUBLIC_KEYS_DIR": PUBLIC_KEYS_DIR,
-                    "LUCID_LOG_FORMAT": "json",
-                    "LUCID_LOG_DIR": LOGS_DIR,
-                    **{variable.name: str(variable) for variable in variables.LOGS},
-                },
-            ),
-        ),
-        "x-public-keys": Noted(
-            "The public halves of all keys: by them services know each other.",
-            Anchor("public-keys", _bind(str(variables.PUBLIC_KEYS_DIR), PUBLIC_KEYS_DIR, read_only=True)),
-        ),
-    }
-
-
-def container(piece: Piece, catalog: Catalog) -> dict[str, Node]:
+def container(piece: Piece) -> dict[str, Node]:
     """The entry of one container below `services:`."""
     kind = piece.container
     entry: dict[str, Node] = {
@@ -106,7 +31,7 @@ def container(piece: Piece, catalog: Catalog) -> dict[str, Node]:
     }
     if command := command_of(piece):
         entry["command"] = Flow([literal(word) for word in command])
-    entry |= _exceptions(kind)
+    entry |= exceptions(kind)
     if isinstance(piece, Service):
         entry["environment"] = {MERGE: Alias("environment"), **environment(piece)}
     elif kind.environment:
@@ -123,7 +48,7 @@ def container(piece: Piece, catalog: Catalog) -> dict[str, Node]:
         "memswap_limit": str(variables.memory(piece)),
         "cpus": str(variables.cpus(piece)),
         "pids_limit": piece.resources.pids,
-        "healthcheck": _healthcheck(kind),
+        "healthcheck": own_health(kind),
     }
     return entry
 
@@ -212,12 +137,12 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _exceptions(kind: Container) -> dict[str, Node]:
+def exceptions(kind: Container) -> dict[str, Node]:
     """Where the container differs from what all share; the first line says why."""
     entry: dict[str, Node] = {}
-    if kind.user != _USUAL.user:
+    if kind.user != USUAL.user:
         entry["user"] = kind.user
-    if kind.read_only != _USUAL.read_only:
+    if kind.read_only != USUAL.read_only:
         entry["read_only"] = kind.read_only
     if kind.capabilities:
         entry["cap_add"] = Flow(list(kind.capabilities))
@@ -248,14 +173,8 @@ def _mounted(file: str, target: str) -> Node:
 
 
 def _volumes(piece: Piece) -> list[Node]:
-    own: list[Node] = [_bind(source, target) for source, target in folders(piece).items()]
+    own: list[Node] = [bind(source, target) for source, target in folders(piece).items()]
     return [*own, Alias("public-keys")] if isinstance(piece, Service) else own
-
-
-def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Node]:
-    """A missing folder is an error, not made: a disk that is not mounted must not be written beside."""
-    access: dict[str, Node] = {"read_only": True} if read_only else {}
-    return {"type": "bind", "source": source, "target": target, **access, "bind": Flow({"create_host_path": False})}
 
 
 def _published(piece: Piece, publish: Publish) -> Node:
@@ -263,10 +182,10 @@ def _published(piece: Piece, publish: Publish) -> Node:
     return f"{address}:{port}:{publish.port}"
 
 
-def _healthcheck(kind: Container) -> Node:
+def own_health(kind: Container) -> Node:
     own: dict[str, Node] = {}
     if kind.probe:
         own["test"] = Flow([literal(word) for word in kind.probe])
-    if kind.start_period_s != _USUAL.start_period_s:
+    if kind.start_period_s != USUAL.start_period_s:
         own["start_period"] = f"{kind.start_period_s}s"
     return {MERGE: Alias("healthcheck"), **own} if own else Alias("healthcheck")

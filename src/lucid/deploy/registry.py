@@ -9,6 +9,7 @@ from lucid.deploy.catalog import Catalog
 from lucid.deploy.compose import compose_files
 from lucid.deploy.environment import environment_files
 from lucid.deploy.networks import network_files
+from lucid.deploy.swarm import swarm_files
 from lucid.deploy.systemd import systemd_files
 
 Target: TypeAlias = Literal["compose", "swarm"]
@@ -28,6 +29,7 @@ RENDERERS = (
     Renderer("environment", environment_files),
     Renderer("networks", network_files),
     Renderer("systemd", systemd_files),
+    Renderer("swarm", swarm_files, "swarm"),
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Scalar: TypeAlias = str | int | float | bool | None
+Scalar: TypeAlias = "str | int | float | bool | Octal | None"
 Node: TypeAlias = "Scalar | Mapping[str, Node] | Sequence[Node] | Flow | Anchor | Alias | Noted | Spaced"
 
 MERGE = "<<"
@@ -19,6 +19,13 @@ _PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./@+ -]|:(?=\S))*(?<! )|[0-9]+[smg]
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _ESCAPED = re.compile(r'["\\]|[^\x20-\x7e\xa1-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]')
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+@dataclass(frozen=True)
+class Octal:
+    """A file mode, written as people write it."""
+
+    value: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ def scalar(value: Scalar) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Octal):
+        return f"0{value.value:o}"
     if not isinstance(value, str):
         return str(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
@@ -138,7 +147,7 @@ def _on_line(value: Node) -> str | None:
             return _flow(node)
         case Spaced(node):
             return None if node else "{}"
-        case None | str() | int() | float():
+        case None | str() | int() | float() | Octal():
             return scalar(value)
         case Mapping():
             return None if value else "{}"
@@ -154,5 +163,5 @@ def _flow(node: Node) -> str:
         return "{" + ", ".join(f"{scalar(key)}: {_flow(value)}" for key, value in node.items()) + "}"
     if isinstance(node, Sequence) and not isinstance(node, str):
         return "[" + ", ".join(_flow(value) for value in node) + "]"
-    assert node is None or isinstance(node, str | int | float), "a one-line list holds scalars"
+    assert node is None or isinstance(node, str | int | float | Octal), "a one-line list holds scalars"
     return scalar(node)

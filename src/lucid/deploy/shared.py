@@ -1,0 +1,104 @@
+"""What all containers share: the blocks `x-…` at the head of each Compose file, and of the Swarm stack."""
+
+from lucid.catalog.types import Container
+from lucid.deploy import variables
+from lucid.deploy.yamltext import Anchor, Flow, Node, Noted
+
+KEYS_DIR = "/run/lucid/keys"
+PUBLIC_KEYS_DIR = "/run/lucid/public-keys"
+LOGS_DIR = "/logs"
+PROBE = ("CMD", "/usr/bin/python3", "-m", "lucid.healthcheck")
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
+USUAL = Container()
+"""A container without an exception."""
+
+_SECCOMP = variables.SECCOMP.name
+
+
+def compose_blocks() -> dict[str, Node]:
+    """For Compose files."""
+    return {
+        "x-container": Noted(
+            "What all containers share. An exception stands at its container, with its reason.",
+            Anchor(
+                "container",
+                {
+                    "platform": str(variables.PLATFORM),
+                    "restart": "unless-stopped",
+                    **restrictions(),
+                    "security_opt": Noted(
+                        "The second repeats the first, with Docker's own seccomp profile, unless LUCID_SECCOMP is set.",
+                        ["no-new-privileges:true", f"${{{_SECCOMP}:+seccomp=}}${{{_SECCOMP}:-no-new-privileges}}"],
+                    ),
+                    "ipc": "private",
+                },
+            ),
+        ),
+        "x-healthcheck": healthcheck(),
+        "x-environment": environment(),
+        "x-public-keys": Noted(
+            "The public halves of all keys: by them services know each other.",
+            Anchor("public-keys", bind(str(variables.PUBLIC_KEYS_DIR), PUBLIC_KEYS_DIR, read_only=True)),
+        ),
+    }
+
+
+def restrictions() -> dict[str, Node]:
+    """What Compose and Swarm both put into effect."""
+    return {
+        "user": USUAL.user,
+        "read_only": USUAL.read_only,
+        "cap_drop": Flow(["ALL"]),
+        "init": True,
+        "ulimits": {"nofile": Flow({"soft": 65536, "hard": 65536}), "core": 0},
+        "stop_grace_period": "10s",
+        "logging": {
+            "driver": "json-file",
+            "options": Flow({"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}),
+        },
+    }
+
+
+def healthcheck() -> Node:
+    """The readiness check of Python services."""
+    return Noted(
+        "Readiness, not mere life: the service's own port and what it cannot do without answer. While a container\n"
+        "starts it is asked every second, so that a phase does not wait 30 s for nothing.",
+        Anchor(
+            "healthcheck",
+            {
+                "test": Flow(list(PROBE)),
+                "interval": "30s",
+                "timeout": "10s",
+                "retries": 3,
+                "start_period": f"{USUAL.start_period_s}s",
+                "start_interval": "1s",
+            },
+        ),
+    )
+
+
+def environment() -> Node:
+    """What all services are told."""
+    return Noted(
+        "What all services are told. Nothing secret: passwords and keys are files, of those alone who need them.",
+        Anchor(
+            "environment",
+            {
+                "LUCID_DATA_DIR": USUAL.data_dir,
+                "LUCID_HTTP_HOST": ANY_ADDRESS,
+                "LUCID_KEYS_DIR": KEYS_DIR,
+                "LUCID_PUBLIC_KEYS_DIR": PUBLIC_KEYS_DIR,
+                "LUCID_LOG_FORMAT": "json",
+                "LUCID_LOG_DIR": LOGS_DIR,
+                **{variable.name: str(variable) for variable in variables.LOGS},
+            },
+        ),
+    )
+
+
+def bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Node]:
+    """A folder of the host. A missing one is an error, not made: the card beside a disk that is not mounted must not
+    be written to."""
+    access: dict[str, Node] = {"read_only": True} if read_only else {}
+    return {"type": "bind", "source": source, "target": target, **access, "bind": Flow({"create_host_path": False})}
