@@ -53,7 +53,7 @@ def command(catalog: Catalog, file: str, phases: int) -> str:
 
 
 def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
-    document: dict[str, Node] = {"name": PROJECT, **(compose_blocks() if pieces else {})}
+    document: dict[str, Node] = {**(compose_blocks() if pieces else {}), "name": PROJECT}
     document["services"] = Spaced({piece.name: _service(catalog, piece, pieces) for piece in pieces})
     document |= _networks(pieces)
     secrets = sorted({file for piece in pieces for file in secrets_of(piece)}, key=secret_name)
@@ -66,13 +66,10 @@ def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
 
 
 def _service(catalog: Catalog, piece: Piece, pieces: tuple[Piece, ...]) -> Node:
-    entry = container(piece)
     names = {other.name for other in pieces}
     before = catalog.started_before(piece)
     conditions = {name: Flow({"condition": condition}) for name, condition in before.items() if name in names}
-    if conditions:
-        entry["depends_on"] = conditions
-    return Noted(f"{piece.summary[0].upper()}{piece.summary[1:]}.", entry)
+    return Noted(f"{piece.summary[0].upper()}{piece.summary[1:]}.", container(piece, conditions))
 
 
 def _networks(pieces: Iterable[Piece]) -> Mapping[str, Node]:

@@ -1,5 +1,7 @@
 """One container as Compose has it: what the catalog says, over what all containers share."""
 
+from collections.abc import Mapping
+
 from lucid.base.secret import Secret
 from lucid.catalog.keys import private_keys
 from lucid.catalog.passwords import ELASTICSEARCH_PASSWORD, MONGODB_URI, REDIS_URL
@@ -21,36 +23,42 @@ LISTEN_FIELDS = ("listen_address", "public_host")
 _STORE_PASSWORDS = {Documents: MONGODB_URI, Bus: REDIS_URL, SearchIndex: ELASTICSEARCH_PASSWORD}
 
 
-def container(piece: Piece) -> dict[str, Node]:
-    """The entry of one container below `services:`."""
+def container(piece: Piece, depends_on: Mapping[str, Node]) -> dict[str, Node]:
+    """The entry of one container below `services:`, its keys in the order that dclint wants."""
     kind = piece.container
     entry: dict[str, Node] = {
         MERGE: Alias("container"),
-        "container_name": piece.name,
         "image": variables.image(piece.name),
+        "container_name": piece.name,
     }
-    if command := command_of(piece):
-        entry["command"] = Flow([literal(word) for word in command])
-    entry |= exceptions(kind)
-    if isinstance(piece, Service):
-        entry["environment"] = {MERGE: Alias("environment"), **environment(piece)}
-    elif kind.environment:
-        entry["environment"] = {name: literal(value) for name, value in kind.environment.items()}
+    if depends_on:
+        entry["depends_on"] = depends_on
+    entry["volumes"] = _volumes(piece)
     if secrets := secrets_of(piece):
         entry["secrets"] = [_mounted(source, target) for source, target in secrets.items()]
-    entry["volumes"] = _volumes(piece)
-    entry["tmpfs"] = [tmpfs(folder, mib, kind.user) for folder, mib in kind.tmpfs.items()]
-    entry["networks"] = Flow(list(piece.networks))
+    if told := told_of(piece):
+        entry["environment"] = told
     if kind.published:
         entry["ports"] = [_published(piece, publish) for publish in kind.published]
-    entry |= {
+    entry["networks"] = Flow(list(piece.networks))
+    if command := command_of(piece):
+        entry["command"] = Flow([literal(word) for word in command])
+    return entry | {
+        "healthcheck": own_health(kind),
+        **exceptions(kind),
+        "cpus": str(variables.cpus(piece)),
         "mem_limit": str(variables.memory(piece)),
         "memswap_limit": str(variables.memory(piece)),
-        "cpus": str(variables.cpus(piece)),
         "pids_limit": piece.resources.pids,
-        "healthcheck": own_health(kind),
+        "tmpfs": [tmpfs(folder, mib, kind.user) for folder, mib in kind.tmpfs.items()],
     }
-    return entry
+
+
+def told_of(piece: Piece) -> dict[str, Node]:
+    """The whole environment of a container."""
+    if isinstance(piece, Service):
+        return {MERGE: Alias("environment"), **environment(piece)}
+    return {name: literal(value) for name, value in piece.container.environment.items()}
 
 
 def command_of(piece: Piece) -> tuple[str, ...]:
@@ -178,8 +186,11 @@ def _volumes(piece: Piece) -> list[Node]:
 
 
 def _published(piece: Piece, publish: Publish) -> Node:
-    address, port = variables.host_address(publish), variables.host_port(piece, publish)
-    return f"{address}:{port}:{publish.port}"
+    return {
+        "target": publish.port,
+        "published": str(variables.host_port(piece, publish)),
+        "host_ip": str(variables.host_address(publish)),
+    }
 
 
 def own_health(kind: Container) -> Node:

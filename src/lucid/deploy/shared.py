@@ -34,8 +34,8 @@ def compose_blocks() -> dict[str, Node]:
                 },
             ),
         ),
-        "x-healthcheck": healthcheck(),
         "x-environment": environment(),
+        "x-healthcheck": healthcheck(),
         "x-public-keys": Noted(
             "The public halves of all keys: by them services know each other.",
             Anchor("public-keys", bind(str(variables.PUBLIC_KEYS_DIR), PUBLIC_KEYS_DIR, read_only=True)),

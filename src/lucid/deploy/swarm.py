@@ -6,7 +6,7 @@ from lucid.catalog.keys import KEYS, OPERATOR, identity_key
 from lucid.catalog.types import Key, Network, Publish, Service
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog, Piece
-from lucid.deploy.container import command_of, environment, exceptions, folders, literal, own_health, secret_name
+from lucid.deploy.container import command_of, exceptions, folders, literal, own_health, secret_name, told_of
 from lucid.deploy.container import secrets_of as files_of
 from lucid.deploy.marks import MARK
 from lucid.deploy.shared import PUBLIC_KEYS_DIR, restrictions
@@ -100,10 +100,8 @@ def _service(piece: Piece) -> Node:
     if command := command_of(piece):
         entry["command"] = Flow([literal(word) for word in command])
     entry |= exceptions(kind)
-    if isinstance(piece, Service):
-        entry["environment"] = {MERGE: Alias("environment"), **environment(piece)}
-    elif kind.environment:
-        entry["environment"] = {name: literal(value) for name, value in kind.environment.items()}
+    if told := told_of(piece):
+        entry["environment"] = told
     uid, gid = kind.user.split(":")
     entry["secrets"] = [
         Flow({"source": secret_name(file), "target": target, "uid": uid, "gid": gid, "mode": Octal(0o400)})
