@@ -9,13 +9,15 @@ from lucid.base.value import Value
 
 
 class Instance(Value):
-    """One running process of a service. `id` is unique among all instances of all services."""
+    """One running process of a service. `id` is unique among all instances of all services. `proof` is what the
+    service signs its registration with; the registry keeps it as it is."""
 
     service: Name
     id: str = Field(max_length=128)
     address: str = Field(max_length=253)
     port: int = Field(ge=1, le=65_535)
     version: str = ""
+    proof: str = Field(default="", max_length=512)  # the longest metadata value that Consul takes
 
     @property
     def url(self) -> str:

@@ -20,6 +20,7 @@ from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
 from lucid.runtime.registry import registry_of
 from lucid.runtime.settings import RuntimeSettings
+from lucid.runtime.signed_registry import SignedRegistry
 from lucid.runtime.wiring import provider_of
 
 P = TypeVar("P")
@@ -68,7 +69,7 @@ class RemotePlatform:
     def _apart(cls, settings: RuntimeSettings, data: DataDir) -> Self:
         keyring = open_keyring(settings, data)
         registry = registry_of(settings, keyring)
-        mesh = Mesh(registry, ttl_s=settings.mesh_ttl_s)
+        mesh = Mesh(SignedRegistry(registry, keyring, SystemClock()), ttl_s=settings.mesh_ttl_s)
         platform = cls(mesh.where, keyring)
         platform._stack.push_async_callback(registry.aclose)
         platform._stack.push_async_callback(mesh.leave)

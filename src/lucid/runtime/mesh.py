@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ WATCH_S = 30.0
 
 FIRST_ANSWER_S = 3.0
 """How long the first call to a service waits until an instance of it is known."""
+
+REGISTER_AGAIN_S = 21_600.0
+"""How often an instance registers anew although the registry knows it: what it signed then ends one day."""
 
 _RETRY_S = 0.5
 _RENEWALS = 3
@@ -60,14 +64,14 @@ class Mesh:
         self._tasks.spawn(self._stay(instance), name=f"stay {instance.id}")
 
     async def _stay(self, instance: Instance) -> None:
-        registered, said = False, False
+        registered, said, since = False, False, 0.0
         while True:
             try:
-                if registered:
+                if registered and time.monotonic() - since < REGISTER_AGAIN_S:
                     await self._registry.renew(id=instance.id)
                 else:
                     await self._registry.register(instance=instance, ttl_s=self._ttl_s)
-                    registered = True
+                    registered, since = True, time.monotonic()
                     _log.debug("registered", service=instance.service, id=instance.id)
                 pause_s, said = self._ttl_s / _RENEWALS, False
             except NotFound:

@@ -26,6 +26,7 @@ from lucid.runtime.locks import own_installation
 from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
 from lucid.runtime.settings import RuntimeSettings
+from lucid.runtime.signed_registry import SignedRegistry
 from lucid.runtime.stores import StoreConnections
 from lucid.runtime.wiring import Directory, build, embedded_settings, start_order
 
@@ -101,6 +102,8 @@ class Platform:
         stores = await self._stack.enter_async_context(StoreConnections(self.settings, self.data, STORES))
 
         async def bind(need: type) -> Any:
+            if need is Registry:
+                return self._registry(keyring)
             if need in self._directory.objects:
                 return self._directory.objects[need]
             return await stores.get(need)
@@ -110,7 +113,7 @@ class Platform:
             built = await build(service, bind, keyring, self.data, overrides, self._clock, self._services)
             self._stack.push_async_callback(built.release)
             await self._host(service, built.app, keyring)
-        await self._join_mesh()
+        await self._join_mesh(keyring)
         if Accounts in self._directory.objects:
             self.administrator_password = await self.port(Accounts).create_administrator()
         self._announce()
@@ -135,10 +138,13 @@ class Platform:
         self.urls[service.name] = server.url
         _log.debug("service started", service=service.name, url=server.url)
 
-    async def _join_mesh(self) -> None:
+    def _registry(self, keyring: Keyring) -> SignedRegistry:
+        return SignedRegistry(self._directory.objects[Registry], keyring, self._clock or SystemClock())
+
+    async def _join_mesh(self, keyring: Keyring) -> None:
         """Register what runs here, where the catalog has a registry."""
         if Registry in self._directory.objects:
-            registry = self._directory.objects[Registry]
+            registry = self._registry(keyring)
             mesh = await self._stack.enter_async_context(Mesh(registry, ttl_s=self.settings.mesh_ttl_s))
             for service in self._services:
                 mesh.join(service, self.urls[service.name])

@@ -29,6 +29,7 @@ from lucid.runtime.paths import DataDir
 from lucid.runtime.problems import problem_response
 from lucid.runtime.registry import SERVICE_MESH, registry_of
 from lucid.runtime.settings import RuntimeSettings
+from lucid.runtime.signed_registry import SignedRegistry
 from lucid.runtime.stores import StoreConnections
 from lucid.runtime.wiring import Built, build, embedded_settings, provider_of
 
@@ -69,8 +70,9 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
         stores = await stack.enter_async_context(StoreConnections(settings, data, STORES))
         http = await stack.enter_async_context(new_http())
         own_mesh = server.url if name == SERVICE_MESH else ""
-        registry = registry_of(settings, keyring, own_mesh=own_mesh)
-        stack.push_async_callback(registry.aclose)
+        consul = registry_of(settings, keyring, own_mesh=own_mesh)
+        stack.push_async_callback(consul.aclose)
+        registry = SignedRegistry(consul, keyring, clock)
         mesh = await stack.enter_async_context(Mesh(registry, ttl_s=settings.mesh_ttl_s))
         signer = ServiceSigner(name, keyring.identity(name), clock)
 

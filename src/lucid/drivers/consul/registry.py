@@ -26,7 +26,7 @@ ANSWER_LIMIT_S = 5.0
 FORGET_AFTER_S = 60
 """An instance that stays critical this long is removed: the least that Consul allows."""
 
-_META_VERSION = "version"
+_META_VERSION, _META_PROOF = "version", "proof"
 _UNKNOWN_CHECK = ("unknown check", "does not have associated ttl")
 """What agents before Consul 1.11 say, with status 500, of a check that is not there."""
 
@@ -70,7 +70,7 @@ class ConsulRegistry:
                 service_id=instance.id,
                 address=instance.address,
                 port=instance.port,
-                meta={_META_VERSION: instance.version},
+                meta={_META_VERSION: instance.version, _META_PROOF: instance.proof},
                 check=Check.ttl(f"{ttl_s:g}s") | passing,
             )
         )
@@ -116,12 +116,14 @@ def _instances(nodes: Iterable[dict[str, Any]]) -> Iterable[Instance]:
     for node in nodes:
         try:
             service = node["Service"]
+            meta = service.get("Meta") or {}
             yield Instance(
                 service=service["Service"],
                 id=service["ID"],
                 address=service["Address"] or node["Node"]["Address"],
                 port=service["Port"],
-                version=(service.get("Meta") or {}).get(_META_VERSION, ""),
+                version=meta.get(_META_VERSION, ""),
+                proof=meta.get(_META_PROOF, ""),
             )
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             _log.debug("not an instance", error=type(error).__name__)

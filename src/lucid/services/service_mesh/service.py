@@ -25,6 +25,7 @@ from lucid.services.service_mesh.sessions import Sessions
 from lucid.services.service_mesh.settings import ServiceMeshSettings
 
 VERSION = "version"
+PROOF = "proof"
 _FORGET_S = 60.0
 
 _log = structlog.get_logger()
@@ -101,7 +102,7 @@ class ServiceMesh:
             service=instance.service,
             address=instance.address,
             port=instance.port,
-            meta={VERSION: instance.version},
+            meta={VERSION: instance.version, PROOF: instance.proof},
         )
         check = CheckState(
             id=f"service:{instance.id}",
@@ -144,4 +145,5 @@ def _instance(state: InstanceState) -> Instance:
         address=state.address,
         port=state.port,
         version=state.meta.get(VERSION, ""),
+        proof=state.meta.get(PROOF, ""),
     )
