@@ -40,6 +40,7 @@ from lucid.ports.api import ApiCatalog, requires
 from lucid.ports.registry import Healthy, Instance
 from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard
+from lucid.runtime.collecting import settled
 from lucid.runtime.host import HttpServer, http_app
 from lucid.services.api_gateway.service import ApiGateway
 from lucid.services.api_gateway.settings import ApiGatewaySettings
@@ -173,6 +174,7 @@ async def _gateway(port: int) -> None:
 
 
 async def _until_told(port: int) -> None:
+    settled()  # as each process of ours does once it has started
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)

@@ -1,5 +1,6 @@
 """Entry point of the `lucid` script. It imports next to nothing, so that Ctrl-C is quiet from the first moment."""
 
+import gc
 import signal
 import sys
 
@@ -7,8 +8,10 @@ import sys
 def main() -> None:
     """Run the command. What the system refuses (a file, a folder, a full disk) becomes one line and exit status 2."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a third of a second: an interrupt just ends it
+    gc.disable()  # nothing of what is loaded is garbage
     from lucid.cli.app import app
 
+    gc.enable()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         app()

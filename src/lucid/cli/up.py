@@ -65,11 +65,15 @@ async def _welcome(platform: "Platform") -> None:
 
 
 async def _run(settings: "RuntimeSettings", *, play_demo: bool) -> int:
-    from lucid.runtime.platform import Platform
+    from lucid.runtime.collecting import not_collecting, settled
 
     stop = _stop_event()
-    platform = Platform(settings)
-    await _unless_stopped(stop, platform.start())
+    with not_collecting():
+        from lucid.runtime.platform import Platform
+
+        platform = Platform(settings)
+        await _unless_stopped(stop, platform.start())
+    settled()
     if stop.is_set() and platform.administrator_password is None:  # which else would never be seen
         await platform.stop()
         return EXIT_INTERRUPTED
@@ -151,10 +155,12 @@ def serve(
     Other services are found through the registry: LUCID_CONSUL_URL, or service-mesh on this machine. LUCID_URL_NAME
     (LUCID_URL_SESSION_RECORDER=http://…) says where one is that does not register itself.
     """
+    from lucid.runtime.collecting import settled
     from lucid.runtime.serve import serve_one
 
     async def serve_on() -> None:
         async with serve_one(name, settings):
+            settled()
             await asyncio.Event().wait()
 
     async def work() -> int:
