@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from lucid.base.errors import Conflict
 from lucid.deploy.catalog import Catalog
+from lucid.deploy.checks import check
 from lucid.deploy.compose import compose_files
 from lucid.deploy.environment import environment_files
 from lucid.deploy.networks import network_files
@@ -36,7 +37,9 @@ RENDERERS = (
 def render(
     catalog: Catalog, *, target: Target | None = None, renderers: tuple[Renderer, ...] = RENDERERS
 ) -> dict[str, str]:
-    """Every path with its text; of one target, or of all. Raises Conflict when two renderers claim a path."""
+    """Every path with its text; of one target, or of all. Raises InvalidInput for a catalog that cannot be deployed,
+    Conflict when two renderers claim a path."""
+    check(catalog)
     files: dict[str, str] = {}
     owners: dict[str, str] = {}
     for renderer in renderers:

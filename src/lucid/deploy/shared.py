@@ -81,7 +81,8 @@ def healthcheck() -> Node:
 def environment() -> Node:
     """What all services are told."""
     return Noted(
-        "What all services are told. Nothing secret: passwords and keys are files, of those alone who need them.",
+        "What all services are told. Nothing secret: passwords and keys are files, of those alone who need them.\n"
+        "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.",
         Anchor(
             "environment",
             {
