@@ -9,9 +9,6 @@ from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
-from lucid.drivers.http.web import HttpxWeb
-from lucid.drivers.rdp.prober import RdpProber
-from lucid.drivers.xrdp.machine import XrdpMachine
 from lucid.ports.api import ApiCatalog
 from lucid.ports.desktops import Prober
 from lucid.ports.http import Listener, Upstream
@@ -60,13 +57,31 @@ def _upstream(_: Context) -> Upstream:
     return AiohttpUpstream()
 
 
+def _web(_: Context) -> Web:
+    from lucid.drivers.http.web import HttpxWeb
+
+    return HttpxWeb()
+
+
+def _machine(_: Context) -> DesktopMachine:
+    from lucid.drivers.xrdp.machine import XrdpMachine
+
+    return XrdpMachine()
+
+
+def _prober(_: Context) -> Prober:
+    from lucid.drivers.rdp.prober import RdpProber
+
+    return RdpProber()
+
+
 BOUND: Mapping[type, Callable[[Context], Any]] = {
     Folder: lambda context: DiskFolder(context.data.of(context.service.name)),
     Blobs: lambda context: DiskBlobs(context.data.of(context.service.name)),
     Signer: _signer,
-    Web: lambda _: HttpxWeb(),
-    DesktopMachine: lambda _: XrdpMachine(),
-    Prober: lambda _: RdpProber(),
+    Web: _web,
+    DesktopMachine: _machine,
+    Prober: _prober,
     ApiCatalog: _api_catalog,
     Listener: _listener,
     Upstream: _upstream,
