@@ -12,8 +12,6 @@ import yaml
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.registry import render
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
