@@ -17,6 +17,9 @@ PASSWORDS_DIR = "/run/secrets"
 ELASTICSEARCH_URL = "http://lucid-elasticsearch:9200"
 CONSUL_URL = "http://service-mesh:8500"
 MESH = "service-mesh"
+NO_DATA_DIR = "/tmp/lucid"  # noqa: S108 - the container's own, in memory
+"""The data folder of a service that keeps nothing."""
+
 LISTEN_FIELDS = ("listen_address", "public_host")
 """Settings fields that hold the address that a service's further ports listen on."""
 
@@ -75,6 +78,8 @@ def environment(service: Service) -> dict[str, Node]:
         "LUCID_HTTP_PORT": str(service.port),
         "LUCID_ADVERTISE_ADDRESS": service.name,
     }
+    if "data" not in service.volumes:
+        values["LUCID_DATA_DIR"] = NO_DATA_DIR
     if service.name != MESH:
         values["LUCID_CONSUL_URL"] = CONSUL_URL
     if Documents in service.needs:
