@@ -20,6 +20,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@scripts/setup test-packages
+	@scripts/setup docker
 	$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/.dev
