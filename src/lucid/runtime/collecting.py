@@ -1,12 +1,12 @@
-"""When Python looks for garbage in cycles. A process of ours makes some hundred thousand objects while it starts, and
-keeps them: looking through these takes a tenth of the start, and later stops the event loop for 50 ms and more."""
+"""When Python looks for garbage in cycles. A process of ours makes very many objects while it starts, and keeps them:
+looking through these again and again is about a tenth of the time that loading takes, and later holds up the loop."""
 
 import contextlib
 import gc
 from collections.abc import Iterator
 
 YOUNG = 10_000
-"""Objects made and kept before the young ones are looked through; Python's own 700 are less than one request makes."""
+"""Objects made and kept before the young ones are looked through; Python's own figure is 700."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """One generation of an index: a folder of tantivy. All methods block, and are called in threads.
 
-tantivy reads the sort keys of the best documents of each segment out of a compressed dictionary, 25 us a key: five
-sixths of a search for a long page. So a search looks first how far the page can reach, by the numbers that sort keys
+tantivy reads the sort keys of the best documents of each segment out of a compressed dictionary, 25 us a key: most
+of a search for a long page. So a search looks first how far the page can reach, by the numbers that sort keys
 begin with, which costs next to nothing, and orders only what is before that.
 """
 
