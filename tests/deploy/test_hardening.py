@@ -111,8 +111,3 @@ def test_services_are_told_where_the_stores_are_only_if_they_need_them(services:
             if variable in environment:
                 assert secret in service["secrets"]
                 assert environment[variable] == f"/run/secrets/{secret}"
-
-
-def test_all_limits_fit_a_pi(catalog: Catalog) -> None:
-    """8 GiB less the kernel, the engine and seven containers of phase 4, of 128 MiB each."""
-    assert sum(piece.resources.memory_mib for piece in catalog.pieces) + 7 * 128 + 700 <= 8 * 1024

@@ -10,6 +10,8 @@ from lucid.deploy.checks import check
 from lucid.deploy.compose import compose_files
 from lucid.deploy.environment import environment_files
 from lucid.deploy.networks import network_files
+from lucid.deploy.page import page_files
+from lucid.deploy.picture import picture_files
 from lucid.deploy.swarm import swarm_files
 from lucid.deploy.systemd import systemd_files
 
@@ -30,6 +32,8 @@ RENDERERS = (
     Renderer("environment", environment_files),
     Renderer("networks", network_files),
     Renderer("systemd", systemd_files),
+    Renderer("page", page_files),
+    Renderer("picture", picture_files),
     Renderer("swarm", swarm_files, "swarm"),
 )
 
