@@ -9,6 +9,12 @@ from lucid.catalog.types import PI_NETWORK, TRON_NETWORK, Container, Publish, Re
 from lucid.ports.search import SearchIndex
 from lucid.ports.stores import Bus, Documents
 
+
+def _probe(server: str) -> tuple[str, ...]:
+    """What a store's image probes its server with, by the server's own protocol and with its password."""
+    return ("CMD", "/usr/bin/python3", "-m", f"lucid.deploy.storehost.{server}", "probe")
+
+
 STORES = (
     Store(
         name="lucid-mongodb",
@@ -25,6 +31,7 @@ STORES = (
             published=(Publish(27017, "MongoDB, with its password", bind="LUCID_BIND_DATA", address="127.0.0.1"),),
             start_period_s=60,
             passwords=(MONGODB_PASSWORD,),
+            probe=_probe("mongodb"),
             data_dir="/data/db",
         ),
     ),
@@ -43,6 +50,7 @@ STORES = (
             published=(Publish(6379, "Redis, with its password", bind="LUCID_BIND_DATA", address="127.0.0.1"),),
             after=("lucid-mongodb",),
             passwords=(REDIS_PASSWORD,),
+            probe=_probe("redis"),
         ),
     ),
     Store(
@@ -59,6 +67,7 @@ STORES = (
             after=("lucid-redis",),
             start_period_s=60,
             passwords=(ELASTICSEARCH_PASSWORD,),
+            probe=_probe("elasticsearch"),
             data_dir="/usr/share/elasticsearch/data",
         ),
     ),

@@ -16,6 +16,7 @@ from lucid.cli import (
     doctor,
     host,
     host_access,
+    images,
     keeping,
     log,
     node,
@@ -78,3 +79,4 @@ app.add_typer(search.app, name="search")
 app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(images.app, name="images")

@@ -146,7 +146,9 @@ def up(
 
 
 def serve(
-    name: Annotated[str, typer.Argument(help="A service of the catalog, such as session-recorder.")],
+    name: Annotated[
+        str, typer.Argument(envvar="LUCID_SERVICE", help="A service of the catalog, such as session-recorder.")
+    ],
     data_dir: DataDirOption = None,
     json: LogJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ from lucid.deploy.catalog import Catalog
 from lucid.deploy.checks import check
 from lucid.deploy.compose import compose_files
 from lucid.deploy.environment import environment_files
+from lucid.deploy.images.dockerfiles import dockerfiles
 from lucid.deploy.networks import network_files
 from lucid.deploy.page import page_files
 from lucid.deploy.picture import picture_files
@@ -31,6 +32,7 @@ RENDERERS = (
     Renderer("phases", compose_files),
     Renderer("environment", environment_files),
     Renderer("networks", network_files),
+    Renderer("images", dockerfiles),
     Renderer("systemd", systemd_files),
     Renderer("page", page_files),
     Renderer("picture", picture_files),
