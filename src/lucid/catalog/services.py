@@ -68,6 +68,7 @@ SERVICES = (
         ),
         keys={"account_seal_key": Private(ACCOUNT_SEAL_KEY)},
         volumes=(),
+        resources=Resources(memory_mib=320, cpus=1.0),
         container=Container(
             passwords=(ADMINISTRATOR_PASSWORD,),
             published=(Publish(8089, "accounts and logins"),),

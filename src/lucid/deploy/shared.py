@@ -50,7 +50,7 @@ def restrictions() -> dict[str, Node]:
         "read_only": USUAL.read_only,
         "cap_drop": Flow(["ALL"]),
         "init": True,
-        "ulimits": {"nofile": Flow({"soft": 65536, "hard": 65536}), "core": 0},
+        "ulimits": {"nofile": Flow({"soft": 16384, "hard": 16384}), "core": 0},
         "stop_grace_period": "10s",
         "logging": {
             "driver": "json-file",
