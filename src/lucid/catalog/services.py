@@ -232,11 +232,16 @@ SERVICES = (
         provides=(XrdpHost,),
         listens={"rdp_port": 3389},
         embedded={"rdp_port": 13390},
-        resources=Resources(memory_mib=2048, cpus=2.0),
+        resources=Resources(memory_mib=2048, cpus=2.0, pids=4096),
         container=Container(
             recipe="desktop",
             user="0:0",
             read_only=False,
+            tmpfs={"/tmp": 256},  # noqa: S108 - of the container; X servers and desktops share it
+            environment={
+                "LUCID_RDP_XRDP_PUBLIC_ADDRESS": "rdp-xrdp",
+                "LUCID_RDP_XRDP_HOME_DIR": "/data/homes",
+            },
             capabilities=("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"),
             exception="each desktop is a Unix account of its own: making accounts and logging people in takes root, "
             "a writable /etc and a shell",

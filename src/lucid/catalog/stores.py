@@ -24,7 +24,7 @@ STORES = (
         embedded_port=11017,
         provides=Documents,
         embedded="SQLite in the data folder",
-        resources=Resources(memory_mib=512, cpus=1.0),
+        resources=Resources(memory_mib=512, cpus=1.0, pids=512),
         networks=(PI_NETWORK, TRON_NETWORK),
         container=Container(
             recipe="mongodb",
@@ -61,7 +61,7 @@ STORES = (
         embedded_port=11200,
         provides=SearchIndex,
         embedded="tantivy in the data folder",
-        resources=Resources(memory_mib=1024, cpus=1.0),
+        resources=Resources(memory_mib=1024, cpus=1.0, pids=1024),
         container=Container(
             recipe="elasticsearch",
             after=("lucid-redis",),

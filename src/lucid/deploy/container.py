@@ -22,6 +22,9 @@ NO_DATA_DIR = "/tmp/lucid"  # noqa: S108 - the container's own, in memory
 
 LISTEN_FIELDS = ("listen_address", "public_host")
 """Settings fields that hold the address that a service's further ports listen on."""
+ROOT = "0:0"
+ADDRESS_FIELD = "public_address"
+"""The settings field that holds the address of it that clients are told."""
 
 _STORE_PASSWORDS = {Documents: MONGODB_URI, Bus: REDIS_URL, SearchIndex: ELASTICSEARCH_PASSWORD}
 
@@ -102,7 +105,7 @@ def environment(service: Service) -> dict[str, Node]:
 def settings_variables(service: Service) -> dict[str, str]:
     """The settings that an owner may change, as variable to field: neither secrets, nor keys, nor what the container
     fixes."""
-    fixed = {*service.keys, *service.listens, *LISTEN_FIELDS}
+    fixed = {*service.keys, *service.listens, *LISTEN_FIELDS, ADDRESS_FIELD}
     return {
         variable: name
         for name, field in service.settings.model_fields.items()
@@ -140,9 +143,11 @@ def folders(piece: Piece) -> dict[str, str]:
 
 
 def tmpfs(folder: str, mib: int, user: str) -> str:
-    """A folder in memory, of the container's user alone, from which nothing is started."""
+    """A folder in memory from which nothing is started: of the container's user alone, unless that is root, which
+    starts things for others."""
     uid, gid = user.split(":")
-    return f"{folder}:rw,noexec,nosuid,nodev,size={mib}m,uid={uid},gid={gid},mode=0700"
+    mode = "1777" if user == ROOT else "0700"
+    return f"{folder}:rw,noexec,nosuid,nodev,size={mib}m,uid={uid},gid={gid},mode={mode}"
 
 
 def literal(text: str) -> str:
@@ -166,10 +171,10 @@ def exceptions(kind: Container) -> dict[str, Node]:
 
 
 def _listening(service: Service) -> dict[str, Node]:
-    ports: dict[str, Node] = {_variable(service, field): str(port) for field, port in service.listens.items()}
-    return ports | {
-        _variable(service, field): ANY_ADDRESS for field in LISTEN_FIELDS if field in service.settings.model_fields
-    }
+    addresses = dict.fromkeys(LISTEN_FIELDS, ANY_ADDRESS) | {ADDRESS_FIELD: str(variables.PUBLIC_ADDRESS)}
+    known = {field: text for field, text in addresses.items() if field in service.settings.model_fields}
+    ports = {field: str(port) for field, port in service.listens.items()}
+    return {_variable(service, field): text for field, text in (ports | known).items()}
 
 
 def _variable(service: Service, field: str) -> str:

@@ -79,6 +79,11 @@ def _production_file() -> str:
     head = f"Production: given after the phases' files, it wins over them.\n{MARK}"
     lines = _comment(head)
     for variable in (
+        Variable(
+            "LUCID_PUBLIC_ADDRESS",
+            "192.168.0.75",
+            "address or name that clients reach this host by; `lucid deploy init` asks for it",
+        ),
         Variable("LUCID_BIND_PUBLIC", "0.0.0.0", "the LAN reaches the API, logins and RDP"),  # noqa: S104
         Variable("LUCID_BIND_DATA", "127.0.0.1", "nobody but this host reaches MongoDB and Redis"),
         Variable("LUCID_SECCOMP", "", "Docker's own profile stays on"),

@@ -37,6 +37,11 @@ BIND_DATA = Variable(
     "127.0.0.1",
     "address of this host on which MongoDB and Redis are offered; the host's LAN address opens them to the LAN",
 )
+PUBLIC_ADDRESS = Variable(
+    "LUCID_PUBLIC_ADDRESS",
+    "",
+    "address or name that clients reach this host by: it stands in what they are given to connect",
+)
 IMAGE_REGISTRY = Variable("LUCID_IMAGE_REGISTRY", "", "registry of the images, with a / at its end; empty: Docker Hub")
 IMAGE_PREFIX = Variable("LUCID_IMAGE_PREFIX", "pickme/lucid-", "what the images' names begin with")
 IMAGE_TAG = Variable("LUCID_IMAGE_TAG", "latest-arm64", "tag of all images")
@@ -50,7 +55,7 @@ LOG_FILES = Variable("LUCID_LOG_FILES", "5", "older log files that a container k
 
 IMAGES = (IMAGE_REGISTRY, IMAGE_PREFIX, IMAGE_TAG, PLATFORM)
 FOLDERS = (DATA_ROOT, LOGS_ROOT, SECRETS_DIR, PUBLIC_KEYS_DIR)
-ADDRESSES = (BIND_PUBLIC, BIND_DATA)
+ADDRESSES = (PUBLIC_ADDRESS, BIND_PUBLIC, BIND_DATA)
 LOGS = (LOG_LEVEL, LOG_FILE_BYTES, LOG_FILES)
 SHARED = (*FOLDERS, *ADDRESSES, *IMAGES, SECCOMP, *LOGS)
 _BY_NAME = {variable.name: variable for variable in SHARED}
