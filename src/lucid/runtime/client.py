@@ -14,6 +14,7 @@ from lucid.catalog.keys import OPERATOR
 from lucid.catalog.services import SERVICES
 from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
+from lucid.drivers.docker.network import addresses
 from lucid.drivers.http.client import Where, at, connect, new_http
 from lucid.runtime.keyring import Keyring, open_keyring
 from lucid.runtime.mesh import Mesh
@@ -46,8 +47,8 @@ class RemotePlatform:
 
     @classmethod
     def of(cls, data: DataDir) -> Self:
-        """The platform that runs on this data folder: one process by the addresses in its run file, or services apart
-        by LUCID_CONSUL_URL, or by the settings of the runtime in the run file (see `write_apart`). Raises Unavailable
+        """The platform that runs on this data folder: one process by the addresses in its run file, or the containers
+        that the file speaks of (see `write_deployment`), or with LUCID_CONSUL_URL services apart. Raises Unavailable
         when none does."""
         settings = RuntimeSettings.load(data_dir=data.root)
         if settings.consul_url:
@@ -59,11 +60,26 @@ class RemotePlatform:
                 f"no platform runs on {data.root}: start one with `lucid up`, or name that of separate services with "
                 "LUCID_CONSUL_URL"
             ) from None
-        if "pid" not in state:
-            return cls._apart(RuntimeSettings.load(data_dir=data.root, **state), data)
+        if "network" in state:
+            return cls._deployed(state, data)
         if not psutil.pid_exists(state["pid"]):
             raise Unavailable(f"the platform on {data.root} has ended unexpectedly: start it again with `lucid up`")
         return cls(fixed(state["urls"]), open_keyring(settings, data), pid=state["pid"])
+
+    @classmethod
+    def _deployed(cls, state: Mapping[str, str], data: DataDir) -> Self:
+        there = addresses(state["docker"], state["network"])
+        urls = {
+            service.name: f"http://{there[service.name]}:{service.port}"
+            for service in SERVICES
+            if service.name in there
+        }
+        if not urls:
+            raise Unavailable(f"no container of Lucid runs in {state['network']}: start them with `lucid deploy up`")
+        settings = RuntimeSettings.load(
+            data_dir=data.root, keys_dir=state["keys_dir"], public_keys_dir=state["public_keys_dir"]
+        )
+        return cls(fixed(urls), open_keyring(settings, data))
 
     @classmethod
     def _apart(cls, settings: RuntimeSettings, data: DataDir) -> Self:
@@ -93,8 +109,9 @@ def fixed(urls: Mapping[str, str]) -> Callable[[Service], Where]:
     return lambda service: at(urls[service.name])
 
 
-def write_apart(data: DataDir, *, consul_url: str, keys_dir: Path, public_keys_dir: Path) -> None:
-    """Say in the run file where the containers of a deployment are found, for the command line on the same machine."""
+def write_deployment(data: DataDir, *, docker: str, network: str, keys_dir: Path, public_keys_dir: Path) -> None:
+    """Say in the run file in which network of this machine's container engine a deployment is, and where its keys are,
+    so that the command line finds it. `docker` is the engine's command."""
     data.create()
-    state = {"consul_url": consul_url, "keys_dir": str(keys_dir), "public_keys_dir": str(public_keys_dir)}
-    data.run_file.write_text(json.dumps(state))
+    state = {"docker": docker, "network": network, "keys_dir": str(keys_dir), "public_keys_dir": str(public_keys_dir)}
+    data.run_file.write_text(json.dumps(state, indent=2))

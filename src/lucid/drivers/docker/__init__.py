@@ -1,0 +1,1 @@
+"""What the command line asks of a container engine: where the containers are."""
