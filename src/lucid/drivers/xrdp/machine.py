@@ -18,6 +18,9 @@ from lucid.ports.machine import AccountUse, Child, Program
 
 RUN = Path("/run")
 SOCKETS = RUN / "xrdp"
+RSA_KEYS = Path("/etc/xrdp/rsakeys.ini")
+"""For RDP's own encryption, which is never used here; xrdp does not start without. The package makes it when it is
+installed, an image leaves it out because all its containers would share it."""
 XORG_MODULE = Path("/usr/lib/xorg/modules/libxorgxrdp.so")
 _TOOLS = ("xrdp", "xrdp-sesman", "Xorg", "useradd", "usermod", "userdel", "groupadd", "chpasswd")
 
@@ -46,6 +49,8 @@ class XrdpMachine:
             _log.warning("ended what an earlier run left", processes=ended, folder=str(folder))
         for user in accounts.members(group):
             accounts.end_processes(group, user)
+        if not RSA_KEYS.exists():
+            accounts.run("xrdp-keygen", "xrdp", str(RSA_KEYS))
         try:
             # Made here because no init system does it; the programs run as root until they have logged somebody in.
             SOCKETS.mkdir(exist_ok=True)
