@@ -36,7 +36,8 @@ from lucid.drivers.redis.valkey import Valkey
 from lucid.model.permission import ROLES, Permission
 from lucid.model.principal import Principal
 from lucid.ports.access import Revocation
-from lucid.ports.api import ApiCatalog, requires
+from lucid.ports.api import requires
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.registry import Healthy, Instance
 from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard

@@ -12,7 +12,7 @@ from lucid.catalog.keys import (
 from lucid.catalog.passwords import ADMINISTRATOR_PASSWORD
 from lucid.catalog.types import Container, Private, Public, Publish, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Door, Gateway, Hosts, Tickets, Tokens
-from lucid.ports.api import ApiCatalog
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.desktops import Desktops, Prober, XrdpHost
 from lucid.ports.http import Listener, Upstream
 from lucid.ports.identity import Signer

@@ -2,9 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 
 from lucid.base.clock import SystemClock
@@ -13,6 +12,9 @@ from lucid.base.secret import Secret
 from lucid.cli.console import JsonOption, checked_name, out, print_json, run, running_platform, say, table, time_text
 from lucid.model.node import Node, NodeState
 from lucid.ports.nodes import Nodes
+
+if TYPE_CHECKING:
+    import httpx
 
 app = typer.Typer(help="Nodes: register them, see whether they are there, compute and check their work credits.")
 
@@ -214,6 +216,8 @@ def heartbeat(
         import asyncio
         import time
 
+        import httpx
+
         import lucid
         from lucid.crypto.note import SignerKey, sign
         from lucid.model.node import Heartbeat, heartbeat_text
@@ -241,8 +245,10 @@ def heartbeat(
     run(work())
 
 
-async def _send(http: httpx.AsyncClient, url: str, note: str, *, once: bool) -> None:
+async def _send(http: "httpx.AsyncClient", url: str, note: str, *, once: bool) -> None:
     """Send a heartbeat. One that is not taken is said and, unless `once`, followed by the next."""
+    import httpx
+
     try:
         answer = await http.post(url, json={"note": note})
         detail = "" if answer.is_success else f"{answer.status_code} {answer.text[:200]}"
@@ -284,6 +290,8 @@ class LogAt:
                 return (Path(self._where) / path).read_bytes()
             except OSError:
                 raise NotFound(f"--log: no file {path} in {self._where}") from None
+        import httpx
+
         try:
             answer = httpx.get(f"{self._where}/{path}", timeout=30.0)
         except httpx.HTTPError as error:

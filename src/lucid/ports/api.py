@@ -14,8 +14,6 @@ from fastapi.params import Depends as Dependency
 from starlette.requests import HTTPConnection
 
 from lucid.base.errors import Forbidden, Unauthenticated
-from lucid.base.ids import Name
-from lucid.base.value import Value
 from lucid.model.permission import Permission
 from lucid.model.principal import Principal
 
@@ -24,14 +22,6 @@ PERMISSION_EXTENSION = "x-permission"
 NO_PERMISSION = "public"
 PRINCIPAL_KEY = "lucid.principal"
 """Where the runtime puts the principal in the ASGI scope."""
-
-
-class ApiCatalog(Value):
-    """What the catalog says of the public API: the prefixes of each service's routes, and files that anybody may read,
-    as public path to service and path there (one that ends in `/` is everything below it). Bound by the runtime."""
-
-    prefixes: dict[Name, tuple[str, ...]]
-    published: dict[str, tuple[Name, str]]
 
 
 PUBLIC: Mapping[str, Any] = {"openapi_extra": {PERMISSION_EXTENSION: NO_PERMISSION, "security": []}}

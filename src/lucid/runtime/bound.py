@@ -9,7 +9,7 @@ from lucid.catalog.types import Service
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.disk.blobs import DiskBlobs
 from lucid.drivers.disk.folder import DiskFolder
-from lucid.ports.api import ApiCatalog
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.desktops import Prober
 from lucid.ports.http import Listener, Upstream
 from lucid.ports.identity import Signer

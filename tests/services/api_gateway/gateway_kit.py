@@ -24,7 +24,7 @@ from lucid.drivers.http.upstream import AiohttpUpstream
 from lucid.model.permission import ROLES, Role
 from lucid.model.principal import Principal
 from lucid.ports.access import Revocation
-from lucid.ports.api import ApiCatalog
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.registry import Healthy, Instance
 from lucid.ports.service import App
 from lucid.ports.stores import Allowance, Bus, Event, Hit, Json

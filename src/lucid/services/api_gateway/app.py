@@ -2,7 +2,7 @@
 
 from lucid.access.verifying import ISSUER, AccessTokenVerifier
 from lucid.ports.access import Door, Tokens
-from lucid.ports.api import ApiCatalog
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.http import Listener, Upstream
 from lucid.ports.identity import Signer
 from lucid.ports.registry import Registry

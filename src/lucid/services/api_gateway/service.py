@@ -14,7 +14,7 @@ from lucid.base.clock import Clock
 from lucid.base.errors import InvalidInput, NotFound, Unavailable
 from lucid.crypto.certificate import fingerprint, self_signed, server_context
 from lucid.ports.access import DoorEndpoint, Tokens
-from lucid.ports.api import ApiCatalog
+from lucid.ports.apicatalog import ApiCatalog
 from lucid.ports.http import Listener, Listening, ListenLimits, Upstream
 from lucid.ports.identity import Signer
 from lucid.ports.registry import Registry

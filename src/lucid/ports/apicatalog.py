@@ -1,0 +1,12 @@
+"""What the catalog says of the public API. Apart from api.py, so that reading the catalog loads no web framework."""
+
+from lucid.base.ids import Name
+from lucid.base.value import Value
+
+
+class ApiCatalog(Value):
+    """The prefixes of each service's routes, and files that anybody may read, as public path to service and path there
+    (one that ends in `/` is everything below it). Bound by the runtime."""
+
+    prefixes: dict[Name, tuple[str, ...]]
+    published: dict[str, tuple[Name, str]]
