@@ -70,3 +70,14 @@ def test_wrong_key_nonce_aad_or_length_is_refused(key: bytes, nonce: bytes, aad:
     sealed = aead.seal(b"k" * 32, b"n" * 12, b"frames", b"header")
     with pytest.raises(Corrupted):
         aead.open(key, nonce, sealed[:length], aad)
+
+
+def test_an_opener_puts_the_plaintext_where_it_is_told() -> None:
+    key, nonce = bytes(32), bytes(12)
+    opener, place = aead.Opener(key), bytearray(b"-" * 20)
+    sealed = memoryview(aead.seal(key, nonce, b"plaintext", b"aad"))
+    assert opener.open_into(memoryview(place)[5:], nonce, sealed, b"aad") == 9
+    assert place == b"-----plaintext------"
+    for wrong in (sealed[:-1], sealed[:15], sealed[:0]):
+        with pytest.raises(Corrupted):
+            opener.open_into(memoryview(place), nonce, wrong, b"aad")

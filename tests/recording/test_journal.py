@@ -29,7 +29,7 @@ def opened(data: bytes, segment: int = 3) -> OpenedSegment:
 def test_what_is_written_is_read(frames: list[bytes], segment: int) -> None:
     records = [(RecordKind.FRAMES, frame) for frame in frames]
     data = b"".join(written([*records, (RecordKind.SESSION_END, b"idle-limit")], segment))
-    assert opened(data, segment) == OpenedSegment(frames, RecordKind.SESSION_END, "idle-limit")
+    assert opened(data, segment) == OpenedSegment(memoryview(b"".join(frames)), RecordKind.SESSION_END, "idle-limit")
 
 
 @pytest.mark.parametrize("records", [FRAMES, [*FRAMES, END_OF_SEGMENT]])
@@ -40,13 +40,13 @@ def test_cut_at_every_byte_of_the_last_two_records_the_valid_prefix_remains(reco
     for cut in range(before, len(data)):
         whole = len(parts) - 2 + (cut >= before + len(parts[-2]))
         expected = [plaintext for kind, plaintext in records[:whole] if kind is RecordKind.FRAMES]
-        assert opened(data[:cut]) == OpenedSegment(expected), cut
+        assert opened(data[:cut]) == OpenedSegment(memoryview(b"".join(expected))), cut
 
 
 def test_a_last_record_that_reached_the_disk_in_part_is_left_out() -> None:
     *parts, last = written(FRAMES)
     torn = b"".join(parts) + last[:20] + bytes(len(last) - 20)
-    assert opened(torn).frames == [plaintext for _, plaintext in FRAMES[:-1]]
+    assert opened(torn).frames == b"".join(plaintext for _, plaintext in FRAMES[:-1])
 
 
 @pytest.mark.parametrize("record", range(len(FRAMES)))
@@ -77,9 +77,9 @@ def test_records_open_in_their_own_place_only() -> None:
     first, second, *_ = written(FRAMES)
     with pytest.raises(Corrupted, match="record 0 does not open"):
         opened(second + first)
-    assert opened(first, segment=4) == OpenedSegment([])
-    assert open_segment(KEY, new_session_id(), 3, first) == OpenedSegment([])
-    assert open_segment(os.urandom(32), SESSION, 3, first) == OpenedSegment([])
+    assert opened(first, segment=4) == OpenedSegment(memoryview(b""))
+    assert open_segment(KEY, new_session_id(), 3, first) == OpenedSegment(memoryview(b""))
+    assert open_segment(os.urandom(32), SESSION, 3, first) == OpenedSegment(memoryview(b""))
 
 
 def test_a_dropped_or_repeated_record_is_seen() -> None:

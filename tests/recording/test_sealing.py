@@ -10,7 +10,7 @@ from lucid.model.frame import Direction, Frame, decode_frames, encode_frames
 from lucid.model.manifest import WrappedKey
 from lucid.ports.recording import SealJob
 from lucid.recording.journal import RecordKind, SegmentWriter
-from lucid.recording.sealing import seal_segment
+from lucid.recording.sealing import pack_segment, seal_segment
 
 KEY = bytes(range(32))
 FRAMES = [Frame(1000 * n, Direction(n % 2), bytes([n]) * 50) for n in range(40)]
@@ -113,3 +113,13 @@ def test_no_digest_stands_before_the_first_chunk() -> None:
     sealed = seal_segment(first, KEY, segment(encode_frames(FRAMES)))
     assert sealed is not None
     assert sealed.header.previous == bytes(32)
+
+
+def test_memory_that_held_another_segment_leaves_nothing_of_it() -> None:
+    memory = bytearray(b"\xff" * 10_000)
+    data = segment(*(encode_frames([frame]) for frame in FRAMES))
+    fresh = pack_segment(KEY, JOB.session, JOB.segment, data, client=True)
+    packed = pack_segment(KEY, JOB.session, JOB.segment, data, client=True, memory=memory)
+    memory[:] = bytes(10_000)
+    assert packed == fresh
+    assert packed.client == encode_frames(frame for frame in FRAMES if frame.direction is Direction.CLIENT_TO_SERVER)

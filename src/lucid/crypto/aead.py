@@ -43,6 +43,24 @@ class Sealer:
         self._cipher.encrypt_into(nonce, plaintext, aad, place)
 
 
+class Opener:
+    """`open` with one key, for many pieces, into memory that is there."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def open_into(self, place: memoryview, nonce: bytes, sealed: memoryview, aad: bytes) -> int:
+        """Put the plaintext at the beginning of `place`, which has room for it; returns its length. Raises Corrupted as
+        `open` does: what `place` holds then means nothing."""
+        length = len(sealed) - TAG_BYTES
+        if length < 0:
+            raise Corrupted(f"sealed bytes: {len(sealed)}, the tag alone has {TAG_BYTES}")
+        try:
+            return self._cipher.decrypt_into(nonce, sealed, aad, place[:length])
+        except InvalidTag:
+            raise Corrupted("sealed bytes do not open with this key") from None
+
+
 def open(key: bytes, nonce: bytes, sealed: bytes | memoryview, aad: bytes) -> bytes:  # noqa: A001
     """The plaintext. Raises Corrupted when key, nonce, ciphertext, tag and `aad` do not belong together."""
     try:

@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -91,86 +91,74 @@ def find_heads(data: bytes, position: int) -> Iterator[tuple[int, RecordHead]]:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSegment:
-    """A segment's frames, one item a record; how it was closed (None: it ends in a crash) and, for the end of
+    """A segment's frames, those of all its records; how it was closed (None: it ends in a crash) and, for the end of
     a session, the reason that was written."""
 
-    frames: list[bytes]
+    frames: memoryview
     closed: RecordKind | None = None
     reason: str = ""
 
 
-def open_segment(data_key: bytes, session: str, segment: int, data: bytes) -> OpenedSegment:
-    """Open a segment's file. One that was not closed is valid up to its last complete record that opens.
+def open_segment(
+    data_key: bytes, session: str, segment: int, data: bytes, memory: bytearray | None = None
+) -> OpenedSegment:
+    """Open a segment's file. One that was not closed is valid up to its last complete record that opens. The frames
+    are put into `memory`, as long as `data` or longer, where there is one: memory that was in use lately is faster.
 
     Raises Corrupted when a record is missing or does not open though a later one does (records are written one
     after the other, so a crash damages the last alone), and for anything behind an end record.
     """
-    frames: list[bytes] = []
-    closed, reason = read_segment(data_key, session, segment, data, frames.append)
-    return OpenedSegment(frames, closed, reason)
-
-
-def read_segment(
-    data_key: bytes, session: str, segment: int, data: bytes, take: Callable[[bytes], None]
-) -> tuple[RecordKind | None, str]:
-    """`open_segment` without keeping the frames: `take` gets those of each record as soon as it is open. Returns how
-    the segment was closed, and the reason."""
-    reader = _Reader(aead.derive(data_key, KEY_INFO), session_bytes(session), segment, data)
-    while (record := reader.next()) is not None:
-        kind, plaintext = record
+    # Plaintext is shorter than its record, so there is room for all that is still to be opened, wherever it stands.
+    place = memoryview(bytearray(len(data)) if memory is None else memory)
+    opener = aead.Opener(aead.derive(data_key, KEY_INFO))
+    reader = _Reader(opener, session_bytes(session), segment, data, place)
+    length = 0
+    while (record := reader.next(length)) is not None:
+        kind, opened = record
         if kind is RecordKind.FRAMES:
-            take(plaintext)
+            length += opened
             continue
         if reader.position != len(data):
             raise Corrupted(f"segment {segment}: {len(data) - reader.position} bytes behind its end")
-        return kind, plaintext.decode()
-    if reader.later_opens():
+        return OpenedSegment(place[:length], kind, str(place[length : length + opened], "utf-8"))
+    if reader.later_opens(length):
         raise Corrupted(f"segment {segment}: record {reader.number} does not open, one after it does")
-    return None, ""
-
-
-def promised_bytes(data: bytes) -> int:
-    """How many bytes of frames a segment's heads promise: all there are, unless a record does not open."""
-    position = total = 0
-    while (head := read_head(data, position)) is not None:
-        position += head.length
-        if head.kind is RecordKind.FRAMES:
-            total += max(0, head.length - HEAD_BYTES - aead.TAG_BYTES)
-    return total
+    return OpenedSegment(place[:length])
 
 
 @dataclass(slots=True)
 class _Reader:
-    key: bytes
+    opener: aead.Opener
     session: bytes
     segment: int
     data: bytes
+    place: memoryview
     position: int = 0
     number: int = 0
 
-    def next(self) -> tuple[RecordKind, bytes] | None:
-        """The record at `position`, which then moves behind it; None where that is not the next record, or it does
-        not open."""
+    def next(self, to: int) -> tuple[RecordKind, int] | None:
+        """Put what the record at `position` holds at `to`, and move behind the record; its kind and how many bytes
+        that were. None where that is not the next record, or it does not open."""
         head = read_head(self.data, self.position)
         if head is None or head.number != self.number:
             return None
-        plaintext = self._open(self.position, head)
-        if plaintext is None:
+        opened = self._open(self.position, head, to)
+        if opened is None:
             return None
         self.position, self.number = self.position + head.length, head.number + 1
-        return head.kind, plaintext
+        return head.kind, opened
 
-    def _open(self, position: int, head: RecordHead) -> bytes | None:
+    def _open(self, position: int, head: RecordHead, to: int) -> int | None:
         if (head.session, head.segment) != (self.session, self.segment) or position + head.length > len(self.data):
             return None
         bound = _BOUND.pack(self.session, self.segment, head.number, head.kind)
         sealed = memoryview(self.data)[position + HEAD_BYTES : position + head.length]
         try:
-            return aead.open(self.key, _NONCE.pack(self.segment, head.number), sealed, bound)
+            return self.opener.open_into(self.place[to:], _NONCE.pack(self.segment, head.number), sealed, bound)
         except Corrupted:
             return None
 
-    def later_opens(self) -> bool:
+    def later_opens(self, to: int) -> bool:
         """Whether anything from `position` on is a later record of the segment, and opens."""
         found = find_heads(self.data, self.position)
-        return any(head.number > self.number and self._open(at, head) is not None for at, head in found)
+        return any(head.number > self.number and self._open(at, head, to) is not None for at, head in found)

@@ -11,7 +11,7 @@ from lucid.base.errors import StorageFull
 from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.drivers.disk.folder import DiskFolder
-from lucid.model.frame import Direction, Frame, encode_frames
+from lucid.model.frame import Direction, Frame, decode_frames, encode_frames
 from lucid.model.session import EndReason, SessionEnd
 from lucid.ports.recording import Recorder
 from lucid.ports.stores import AppendFile, Folder
@@ -51,7 +51,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 async def read_recording(recorder: Recorder, session: str, identity: Secret = PLATFORM) -> list[bytes]:
-    """The plaintext of all records of a recording that has ended."""
+    """The frames of a recording that has ended, each encoded."""
     start = await recorder.start_of(session=session)
     data_key = age.unwrap(start.platform_key.wrapped, identity)
     after, found = -1, []
@@ -62,7 +62,7 @@ async def read_recording(recorder: Recorder, session: str, identity: Secret = PL
             data = await recorder.read_segment(session=session, number=after)
             opened = open_segment(data_key, session, after, data)
             assert status.segment.complete == (opened.closed is not None)
-            found += opened.frames
+            found += [encode_frames([frame]) for frame in decode_frames(bytes(opened.frames))]
         if status.ended:
             return found
         assert status.segment is not None, "the recording has not ended"

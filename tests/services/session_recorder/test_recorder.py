@@ -49,7 +49,7 @@ async def test_a_recording(recorder: SessionRecorder, tmp_path: Path) -> None:
     status = await recorder.next_segment(session=SESSION, after=-1, wait_s=0)
     assert status.segment == ClosedSegment(number=0, complete=True)
     assert (status.ended, status.end, status.last_us) == (True, CLOSED, 4000)
-    assert await read_recording(recorder, SESSION) == [frames(0, 3), frames(3, 2)]
+    assert await read_recording(recorder, SESSION) == [frames(n) for n in range(5)]
     await recorder.release(session=SESSION)
     await recorder.release(session=SESSION)
     assert await recorder.recordings() == []
@@ -185,7 +185,7 @@ async def test_a_journal_of_an_earlier_run_is_an_interrupted_recording(
     assert status.end is not None
     assert status.end.reason is EndReason.INTERRUPTED
     assert (status.segment, status.ended, status.last_us) == (ClosedSegment(number=0, complete=False), True, 2000)
-    assert await read_recording(again, SESSION) == [frames(0, 3)]
+    assert await read_recording(again, SESSION) == [frames(n) for n in range(3)]
     with pytest.raises(RecorderFailed):
         await again.append(session=SESSION, frames=frames(3))
     await again.stop()

@@ -8,6 +8,7 @@ from lucid.base.ids import SessionId
 from lucid.ports.recording import Recorder, Sealed, SealJob, Storage
 from lucid.recording.sealing import PackedSegment, pack_segment, seal_packed
 from lucid.services.session_processor.keys import DataKeys
+from lucid.services.session_processor.memory import SegmentMemory
 from lucid.services.session_processor.read_ahead import ReadAhead
 from lucid.services.session_processor.settings import SessionProcessorSettings
 from lucid.services.session_processor.typed import read_typed
@@ -25,6 +26,7 @@ class SessionProcessor:
         # A job holds a segment and its chunk in memory, so the bound is one of memory as well.
         self._jobs = asyncio.Semaphore(jobs)
         self._packs = asyncio.Semaphore(jobs)
+        self._memory = SegmentMemory()
         self._ahead = ReadAhead(self._pack, depth=settings.read_ahead, limit=settings.read_ahead * jobs)
 
     async def seal(self, *, job: SealJob, wait_s: float = 60.0) -> Sealed:
@@ -50,10 +52,14 @@ class SessionProcessor:
     async def _pack(self, data_key: bytes, session: SessionId, number: int, client: bool) -> PackedSegment:
         async with self._packs:
             segment = await self._recorder.read_segment(session=session, number=number)
+            memory = self._memory.take(len(segment))
             level = self._settings.zstd_level
-            return await asyncio.to_thread(
-                pack_segment, data_key, session, number, segment, zstd_level=level, client=client
+            packed = await asyncio.to_thread(
+                pack_segment, data_key, session, number, segment, zstd_level=level, client=client, memory=memory
             )
+            # Not for a packing that was cancelled: its thread still runs.
+            self._memory.give_back(memory)
+            return packed
 
     async def stop(self) -> None:
         """Nothing runs when it returns; a sealing under way has been cancelled by its caller."""

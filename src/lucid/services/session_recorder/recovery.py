@@ -85,7 +85,7 @@ async def _examine(
         data = await files.read(segments[last].extents)
         complete = False
         try:
-            opened = await asyncio.to_thread(_open, head, identity, last, data)
+            opened, last_us = await asyncio.to_thread(_open, head, identity, last, data)
         except LucidError as error:
             # The processor will find the same and end the chunk list there.
             _log.error("journal damaged", session=head.session, segment=last, error=error.detail)
@@ -93,13 +93,13 @@ async def _examine(
             complete = opened.closed is not None
             if opened.closed is RecordKind.SESSION_END:
                 end = SessionEnd(reason=EndReason(opened.reason))
-            if opened.frames:
-                last_us = scan_frames(opened.frames[-1]).last_us
         closed[last] = Closed(complete, segments[last].extents)
     _log.info("recording found", session=head.session, segments=len(closed), end=end.reason)
     return FoundJournal(head, closed, end, last_us)
 
 
-def _open(head: JournalHead, identity: Secret, number: int, data: bytes) -> OpenedSegment:
+def _open(head: JournalHead, identity: Secret, number: int, data: bytes) -> tuple[OpenedSegment, int]:
+    """The segment, and the time of its last frame."""
     data_key = age.unwrap(head.start.platform_key.wrapped, identity)
-    return open_segment(data_key, head.session, number, data)
+    opened = open_segment(data_key, head.session, number, data)
+    return opened, scan_frames(opened.frames).last_us
