@@ -21,6 +21,9 @@ from lucid.drivers.finding import Finding, Search
 from lucid.ports.stores import Json, Stored
 
 ANSWER_LIMIT_MS = 5_000
+IDLE_LIMIT_MS = 60_000
+"""A connection unused for so long is closed, before the server or something between does it: the first write on one
+that the other end has closed would be lost, and is not repeated."""
 _OUT_OF_DISK_SPACE = 14_031
 """MongoDB's error code OutOfDiskSpace (src/mongo/base/error_codes.yml)."""
 
@@ -39,7 +42,11 @@ class MongoDocuments(Finding):
         repeat because it may hold a password, and Unavailable."""
         try:
             client: AsyncMongoClient[Json] = AsyncMongoClient(
-                uri, timeoutMS=ANSWER_LIMIT_MS, serverSelectionTimeoutMS=ANSWER_LIMIT_MS, appname="lucid"
+                uri,
+                timeoutMS=ANSWER_LIMIT_MS,
+                serverSelectionTimeoutMS=ANSWER_LIMIT_MS,
+                maxIdleTimeMS=IDLE_LIMIT_MS,
+                appname="lucid",
             )
         except (ConfigurationError, ValueError) as error:
             raise InvalidInput(f"not a MongoDB URI: {type(error).__name__}", field="mongodb_uri") from None
