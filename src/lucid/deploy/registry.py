@@ -10,6 +10,10 @@ from lucid.deploy.checks import check
 from lucid.deploy.compose import compose_files
 from lucid.deploy.environment import environment_files
 from lucid.deploy.images.dockerfiles import dockerfiles
+from lucid.deploy.infrastructure.base import base_files
+from lucid.deploy.infrastructure.distroless import distroless_files
+from lucid.deploy.infrastructure.environment import infrastructure_environment
+from lucid.deploy.infrastructure.multistage import multistage_files
 from lucid.deploy.networks import network_files
 from lucid.deploy.page import page_files
 from lucid.deploy.picture import picture_files
@@ -33,6 +37,10 @@ RENDERERS = (
     Renderer("environment", environment_files),
     Renderer("networks", network_files),
     Renderer("images", dockerfiles),
+    Renderer("distroless", distroless_files),
+    Renderer("multi-stage", multistage_files),
+    Renderer("base", base_files),
+    Renderer("infrastructure", infrastructure_environment),
     Renderer("systemd", systemd_files),
     Renderer("page", page_files),
     Renderer("picture", picture_files),

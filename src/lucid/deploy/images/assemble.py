@@ -43,8 +43,9 @@ def stdlib(base: Path, out: Path) -> None:
     settled(out)
 
 
-def wheels(folder: Path, requirements: Path, out: Path) -> None:
-    """Install the locked requirements from the wheels in `folder`, for the machine that the image is for."""
+def wheels(folder: Path, locks: Path, out: Path) -> None:
+    """Install what the build argument LOCK names in `locks`, from the wheels in `folder`, for the machine that the
+    image is for."""
     machine = MACHINES[os.environ["TARGETARCH"]]
     platforms = [f"--platform={tag}_{machine}" for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28")]
     subprocess.run(
@@ -52,7 +53,7 @@ def wheels(folder: Path, requirements: Path, out: Path) -> None:
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--require-hashes"),
             *("--only-binary=:all:", "--no-compile", "--no-cache-dir", "--root-user-action=ignore"),
             *platforms,
-            *(f"--find-links={folder}", f"--target={out}", f"--requirement={requirements}"),
+            *(f"--find-links={folder}", f"--target={out}", f"--requirement={locks / os.environ['LOCK']}"),
         ],
         check=True,
     )

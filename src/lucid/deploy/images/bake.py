@@ -7,6 +7,7 @@ from typing import Any
 
 from lucid.catalog.types import Recipe
 from lucid.deploy.catalog import Catalog, Piece
+from lucid.deploy.images import wheels
 from lucid.deploy.images.platform import Naming, Platform, only
 from lucid.deploy.images.sheet import FOLDER, USER
 
@@ -29,15 +30,24 @@ class Image:
     port: int
     summary: str
     user: str
+    lock: str = wheels.SERVICES
 
     @classmethod
     def of(cls, piece: Piece) -> "Image":
         return cls(piece.name, piece.container.recipe, piece.port, piece.summary, piece.container.user)
 
 
+TOOLS = Image("lucid-tools", "python", 12_080, "to develop and to test in", USER, lock=wheels.TOOLS)
+"""No container of a phase: the infrastructure's Compose files run it."""
+
+
 def images_of(catalog: Catalog, names: Sequence[str] = ()) -> tuple[Image, ...]:
-    """The images of these names, each with or without `lucid-`; all when none is given. Raises InvalidInput."""
+    """The images of these names, each with or without `lucid-`; those of the catalog when none is given. Raises
+    InvalidInput."""
     by_name = {piece.name: Image.of(piece) for piece in catalog.pieces}
+    if not names:
+        return tuple(by_name.values())
+    by_name[TOOLS.name] = TOOLS
     return tuple(by_name[name] for name in only(names, list(by_name)))
 
 
@@ -100,7 +110,7 @@ class Plan:
     def _targets(self, image: Image) -> dict[str, Any]:
         """The target of an image, and those that it is made of."""
         if image.recipe in STAND_INS and self.stand_ins:
-            target = self._store(image, f"stand-ins/{STAND_INS[image.recipe]}", "image-stand-ins")
+            target = self._store(image, f"stand-ins/{STAND_INS[image.recipe]}", wheels.STAND_INS)
             return {image.name: target}
         if image.recipe == "python":
             return {image.name: self._service(image)}
@@ -112,14 +122,14 @@ class Plan:
             gateway = self._target("gateway/Dockerfile", self._names(image), context=self.parts)
             gateway["contexts"] = {"service": f"target:{part}"}
             return {part: self._service(image) | {"tags": []}, image.name: gateway}
-        return {image.name: self._store(image, f"{image.recipe}/Dockerfile", "image-stores")}
+        return {image.name: self._store(image, f"{image.recipe}/Dockerfile", wheels.STORES)}
 
     def _service(self, image: Image) -> dict[str, Any]:
         return self._target(
             "services/Dockerfile",
             self._names(image),
             args=self._arguments(image, self.naming.image(BASE, self.platform)),
-            contexts={"wheels": self.wheels / "image"},
+            contexts={"wheels": self.wheels / Path(image.lock).stem},
         )
 
     def _store(self, image: Image, dockerfile: str, lock: str) -> dict[str, Any]:
@@ -129,7 +139,7 @@ class Plan:
             args=self._arguments(image, self.naming.image(BASE, self.platform)),
             context=self.parts,
             contexts={
-                "wheels": self.wheels / lock,
+                "wheels": self.wheels / Path(lock).stem,
                 "lucid": self.root / "src/lucid",
                 "requirements": self.root / "requirements",
             },
@@ -148,6 +158,8 @@ class Plan:
         }
         if image.recipe in ("python", "desktop", "gateway"):
             given |= {"SERVICE": image.name, "PORT": str(image.port), "SUMMARY": image.summary}
+        if image.lock != wheels.SERVICES:
+            given["LOCK"] = Path(image.lock).name
         if image.user != USER:
             given["RUN_USER"] = image.user
         return given

@@ -91,7 +91,7 @@ class Workshop:
             elif image.recipe == "redis" or (image.recipe == "mongodb" and not standing_in):
                 parts[image.recipe] = None
             if image.recipe in ("python", "desktop", "gateway"):
-                locks[wheels.SERVICES] = None
+                locks[image.lock] = None
             else:
                 locks[wheels.STAND_INS if standing_in else wheels.STORES] = None
         self._assemble(platform, tuple(parts))

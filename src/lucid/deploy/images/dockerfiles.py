@@ -30,6 +30,8 @@ FROM --platform=$BUILDPLATFORM ${{BUILDER_IMAGE}} AS build
 
 FROM rootfs
 COPY --from=build /out /
+# hadolint ignore=DL3022
+COPY --from=assemble selfcheck.py /opt/lucid/selfcheck.py
 ENV LANG=C.UTF-8 \\
     PATH=/usr/local/bin:/usr/bin \\
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
@@ -84,8 +86,9 @@ FROM ${{BASE_IMAGE}} AS base
 
 FROM --platform=$BUILDPLATFORM ${{BUILDER_IMAGE}} AS build
 ARG TARGETARCH
+ARG LOCK=image.txt
 {step("stdlib", "/base", "/out/stdlib", mounts=(_SCRIPT, bind("/base", source="/usr/lib", context="base")))}
-{step("wheels", "/wheels", "/locks/image.txt", "/out/deps", mounts=(_SCRIPT, *_WHEELS))}
+{step("wheels", "/wheels", "/locks", "/out/deps", mounts=(_SCRIPT, *_WHEELS))}
 {step("code", "/source", "/out/app", mounts=(_SCRIPT, bind("/source", source="src/lucid")))}
 
 FROM base AS content

@@ -25,7 +25,9 @@ ARG TARGETARCH
 
 def _wheels(lock: str) -> str:
     locks, wheels = bind("/locks", context="requirements"), bind("/wheels", context="wheels")
-    return step("wheels", "/wheels", f"/locks/{lock}", "/out/deps", mounts=(_SCRIPT, locks, wheels)) + "\n"
+    return (
+        f"ARG LOCK={lock}\n" + step("wheels", "/wheels", "/locks", "/out/deps", mounts=(_SCRIPT, locks, wheels)) + "\n"
+    )
 
 
 def _final(name: str, module: str, *, port: int, probe: str = "", licence: str, extra: str = "", env: str = "") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lucid.base.errors import Unavailable
 
-LAST_LINES = 12
+LAST_LINES = 4
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
         raise Unavailable(f"{about}: {argv[0]} is not installed") from None
     if done.returncode not in (0, *tolerate):
         lines = (done.stderr or done.stdout).strip().splitlines()[-LAST_LINES:]
-        raise Unavailable("\n".join((f"{about}: {argv[0]} failed ({done.returncode})", *lines)))
+        raise Unavailable(f"{about}: {argv[0]} failed ({done.returncode}): {' / '.join(lines)}")
     return done.stdout
 
 

@@ -9,6 +9,7 @@ from lucid.deploy.images.process import run
 
 SERVICES = "requirements/image.txt"
 STORES = "requirements/image-stores.txt"
+TOOLS = "requirements/image-tools.txt"
 STAND_INS = "requirements/image-stand-ins.txt"
 
 
