@@ -71,6 +71,9 @@ class _NoTee(Tee):
     def add(self, direction: Direction, data: bytes) -> None:
         pass
 
+    def keep(self, direction: Direction, size: int) -> None:
+        pass
+
 
 async def gateway(requests: Requests, host_port: int, folder: Path, recording: bool) -> None:
     """Answers `port` and serves until its parent is done. Without `recording` frames are not even collected."""

@@ -48,7 +48,7 @@ class Post(Protocol):
 
     async def send(self, *, parcel: Parcel, express: bool = False) -> Parcel: ...
 
-    async def store(self, *, label: str, data: bytes, copies: int = 1) -> str: ...
+    async def store(self, *, label: str, data: bytes | memoryview, copies: int = 1) -> str: ...
 
     async def load(self, *, label: str) -> bytes: ...
 
@@ -74,8 +74,8 @@ class PostOffice:
         self.passwords.append(parcel.password.reveal())
         return parcel
 
-    async def store(self, *, label: str, data: bytes, copies: int = 1) -> str:
-        self.stored[label] = data * copies
+    async def store(self, *, label: str, data: bytes | memoryview, copies: int = 1) -> str:
+        self.stored[label] = bytes(data) * copies
         return label
 
     async def load(self, *, label: str) -> bytes:
@@ -164,6 +164,13 @@ async def test_bytes_travel_both_ways(post: Post, data: bytes) -> None:
     label = "Äpfel \n und\tBirnen"
     assert await post.store(label=label, data=data, copies=2) == label
     assert await post.load(label=label) == data * 2
+
+
+async def test_memory_that_is_used_again_is_sent_as_it_was(post: Post) -> None:
+    memory = bytearray(b"once")
+    await post.store(label="x", data=memoryview(memory)[1:])
+    memory[:] = b"????"
+    assert await post.load(label="x") == b"nce"
 
 
 @pytest.mark.parametrize("slug", sorted(ERRORS))

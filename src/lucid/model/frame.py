@@ -40,9 +40,9 @@ class StartEvent(CanonicalValue):
     width: int = Field(ge=0, le=65_535)
 
 
-def frame_head(time_us: int, direction: Direction, length: int) -> bytes:
-    """The 13 bytes before a frame's data."""
-    return _HEAD.pack(time_us, direction, length)
+def put_frame_head(place: memoryview, position: int, time_us: int, direction: Direction, length: int) -> None:
+    """Put the 13 bytes before a frame's data at `position`."""
+    _HEAD.pack_into(place, position, time_us, direction, length)
 
 
 def encode_frames(frames: Iterable[Frame]) -> bytes:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 @dataclass(frozen=True)
 class Method:
-    """One method of a port: `arguments` is the model of its JSON parameters, `body` the name of its bytes
-    parameter, `result` the adapter of what it returns (None when it returns bytes)."""
+    """One method of a port: `arguments` is the model of its JSON parameters, `body` the name of its bytes (or
+    memoryview) parameter, `result` the adapter of what it returns (None when it returns bytes)."""
 
     port: str
     name: str
@@ -37,7 +37,7 @@ def methods_of(port: type) -> tuple[Method, ...]:
         for parameter in list(inspect.signature(function).parameters.values())[1:]:
             if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
                 raise TypeError(f"{port.__name__}.{name}: {parameter.name} must be keyword-only")
-            if hints[parameter.name] is bytes:
+            if hints[parameter.name] in (bytes, bytes | memoryview):
                 body = parameter.name
             else:
                 default = ... if parameter.default is inspect.Parameter.empty else parameter.default

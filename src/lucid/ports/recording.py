@@ -46,9 +46,10 @@ class Recorder(Protocol):
         """Begin a recording. Raises Conflict when the session has one, StorageFull, Unavailable."""
         ...
 
-    async def append(self, *, session: SessionId, frames: bytes) -> None:
-        """Make encoded frames durable; returns when they are on disk. Calls for one session come one at a
-        time. Raises RecorderFailed when that takes over a second or fails; the recording has ended then.
+    async def append(self, *, session: SessionId, frames: bytes | memoryview) -> None:
+        """Make encoded frames durable; returns when they are on disk. Memory that is changed later may be given
+        too: nothing of it is kept. Calls for one session come one at a time. Raises RecorderFailed when that takes
+        over a second or fails; the recording has ended then.
 
         Without frames it says that the session goes on: a recording of which nothing is heard for a while is
         ended as interrupted, and a session whose recording has ended learns of it."""

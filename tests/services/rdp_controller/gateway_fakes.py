@@ -112,7 +112,7 @@ class FakeRecorder:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def append(self, *, session: str, frames: bytes) -> None:
+    async def append(self, *, session: str, frames: bytes | memoryview) -> None:
         assert self.running == 0, "calls must come one at a time"
         self.running += 1
         try:

@@ -18,8 +18,8 @@ class _Recorder:
         self.calls: list[tuple[float, str, bytes]] = []
         self._takes_s = takes_s
 
-    async def append(self, *, session: str, frames: bytes) -> None:
-        self.calls.append((asyncio.get_running_loop().time(), session, frames))
+    async def append(self, *, session: str, frames: bytes | memoryview) -> None:
+        self.calls.append((asyncio.get_running_loop().time(), session, bytes(frames)))
         await asyncio.sleep(self._takes_s)
 
     def data(self, session: str) -> bytes:
@@ -89,6 +89,51 @@ async def test_much_is_handed_on_at_once() -> None:
     assert [len(frames) for _, _, frames in recorder.calls] == [70_013, 70_013]
     one.finish()
     await run
+
+
+async def test_what_is_put_into_the_room_is_a_frame() -> None:
+    recorder = _Recorder()
+    one = tee(recorder, flush_ms=10)
+    run = asyncio.create_task(one.run())
+    for size in (1, 70_000, 300_000):
+        one.add(Direction.CLIENT_TO_SERVER, b"added")
+        one.room(size)[:size] = bytes([size % 251]) * size
+        one.keep(Direction.SERVER_TO_CLIENT, size)
+    one.finish()
+    await run
+    frames = [(frame.direction, frame.data) for _, _, encoded in recorder.calls for frame in decode_frames(encoded)]
+    assert frames[::2] == [(Direction.CLIENT_TO_SERVER, b"added")] * 3
+    assert frames[1::2] == [(Direction.SERVER_TO_CLIENT, bytes([size % 251]) * size) for size in (1, 70_000, 300_000)]
+
+
+async def test_there_is_always_room_for_what_tls_gives_at_once() -> None:
+    one = tee(_Recorder())
+    for _ in range(100):
+        assert len(one.room()) >= 65_536
+        one.keep(Direction.SERVER_TO_CLIENT, 10_000)
+
+
+async def test_frames_on_their_way_are_left_alone() -> None:
+    views = list[memoryview]()
+
+    class Slow(_Recorder):
+        async def append(self, *, session: str, frames: bytes | memoryview) -> None:
+            views.append(memoryview(frames))
+            before = bytes(frames)
+            await asyncio.sleep(0.05)
+            assert frames == before
+            await super().append(session=session, frames=frames)
+
+    recorder = Slow()
+    one = tee(recorder, flush_ms=10)
+    run = asyncio.create_task(one.run())
+    for number in range(60):
+        one.add(Direction.SERVER_TO_CLIENT, bytes([number]) * 10_000)
+        await asyncio.sleep(0.003)
+    one.finish()
+    await run
+    assert len(views) > 2
+    assert recorder.data("s") == b"".join(bytes([number]) * 10_000 for number in range(60))
 
 
 async def test_an_append_that_takes_too_long_ends_the_recording() -> None:

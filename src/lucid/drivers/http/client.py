@@ -82,7 +82,7 @@ class _Call:
         self._http = http
 
     async def __call__(self, **values: Any) -> Any:
-        content = values.pop(self._method.body, None) if self._method.body else None
+        content = bytes(values.pop(self._method.body)) if self._method.body in values else None
         try:
             arguments = self._method.arguments(**values)
         except ValidationError as error:

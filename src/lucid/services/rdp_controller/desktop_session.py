@@ -88,7 +88,7 @@ class DesktopSession:
         recording = asyncio.create_task(self._tee.run(), name=f"tee:{self._session}")
         recording.add_done_callback(self._recording_ended)
         try:
-            self._begin(self._host, self._from_host, EndReason.HOST_CLOSED)
+            self._begin(self._host, self._from_host, EndReason.HOST_CLOSED, self._tee.room)
             self._begin(self._client, self._from_client, EndReason.CLIENT_CLOSED)
             end = await self._watch()
         finally:
@@ -101,7 +101,13 @@ class DesktopSession:
                 recording.cancel()
         return end
 
-    def _begin(self, peer: Peer, receive: Callable[[bytes], None], closed: EndReason) -> None:
+    def _begin(
+        self,
+        peer: Peer,
+        receive: Callable[[bytes], None],
+        closed: EndReason,
+        room: Callable[[], memoryview] | None = None,
+    ) -> None:
         def lost(future: asyncio.Future[Exception | None]) -> None:
             error = future.result()
             self.end(closed, f"{type(error).__name__}: {error}" if error else "")
@@ -111,6 +117,7 @@ class DesktopSession:
             receive=receive,
             backlog=partial(self._backlog, peer),
             buffer_bytes=self._settings.write_buffer_bytes,
+            room=room,
         )
 
     async def _close(self, client: Peer) -> None:
@@ -135,7 +142,9 @@ class DesktopSession:
         self._host_bytes += len(data)
         if relayed.to_peer:
             self._client.write(relayed.to_peer)
-        if relayed.record:
+        if relayed.record is data:  # the host's bytes were read into the tee's room, and are there still
+            self._tee.keep(Direction.SERVER_TO_CLIENT, len(data))
+        elif relayed.record:
             self._tee.add(Direction.SERVER_TO_CLIENT, relayed.record)
 
     def _from_client(self, data: bytes) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from lucid.base.errors import LucidError
 from lucid.base.ids import SessionId
 from lucid.model.canonical import canonical_json
-from lucid.model.frame import HEAD_BYTES, Direction, frame_head
+from lucid.model.frame import HEAD_BYTES, Direction, put_frame_head
 from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 
-_BUFFER_BYTES = 128 * 1024
+_BUFFER_BYTES = 256 * 1024
+
+_ROOM_BYTES = 64 * 1024
+"""Room there is for the data of the next frame at least."""
 
 
 class FlushClock:
@@ -77,10 +80,10 @@ class Tee:
         self._append_limit_s = settings.append_limit_s
         self._loop = asyncio.get_running_loop()
         self._began_ns = time.monotonic_ns()
-        # Copied at once, while it is in the processor's cache, into memory that is used again and again: keeping the
-        # pieces themselves would have every piece after them read into fresh memory.
+        # Memory that is used again and again, which is several times faster than fresh memory.
         # A view, because assigning to a slice of a bytearray makes a copy of its own first.
         self._frames = memoryview(bytearray(_BUFFER_BYTES))
+        self._other = memoryview(bytearray(_BUFFER_BYTES))
         self._collected = 0
         self._in_flight = 0
         self._is_full = False
@@ -97,18 +100,24 @@ class Tee:
 
     def add(self, direction: Direction, data: bytes) -> None:
         """Record `data` as a frame of this moment."""
-        size = len(data)
-        time_us = (time.monotonic_ns() - self._began_ns) // 1000
-        head_end = self._collected + HEAD_BYTES
-        end = head_end + size
-        if end > len(self._frames):
-            larger = memoryview(bytearray(2 * end))
+        self.room(len(data))[: len(data)] = data
+        self.keep(direction, len(data))
+
+    def room(self, size: int = _ROOM_BYTES) -> memoryview:
+        """Where the data of the next frame will be, at least `size` bytes: what is put there need not be copied."""
+        start = self._collected + HEAD_BYTES
+        if start + size > len(self._frames):
+            larger = memoryview(bytearray(2 * (start + size)))
             larger[: self._collected] = self._frames[: self._collected]
             self._frames = larger
-        self._frames[self._collected : head_end] = frame_head(time_us, direction, size)
-        self._frames[head_end:end] = data
-        self._collected = end
-        if end >= self._flush_bytes:
+        return self._frames[start:]
+
+    def keep(self, direction: Direction, size: int) -> None:
+        """Record the first `size` bytes of the room as a frame of this moment."""
+        time_us = (time.monotonic_ns() - self._began_ns) // 1000
+        put_frame_head(self._frames, self._collected, time_us, direction, size)
+        self._collected += HEAD_BYTES + size
+        if self._collected >= self._flush_bytes:
             self._hand_on()
             self._check_full()
 
@@ -144,12 +153,14 @@ class Tee:
             self._due = None
             self._handed_on = self._loop.time()
 
-    def _take(self) -> bytes:
-        frames = bytes(self._frames[: self._collected])
+    def _take(self) -> memoryview:
+        """What is collected, in memory that is left alone until it has been appended."""
+        frames = self._frames[: self._collected]
+        self._frames, self._other = self._other, self._frames
         self._in_flight, self._collected = self._collected, 0
         return frames
 
-    async def _append(self, frames: bytes) -> bool:
+    async def _append(self, frames: memoryview) -> bool:
         self._handed_on = self._loop.time()
         try:
             await self._recorder.append(session=self._session, frames=frames)

@@ -96,7 +96,7 @@ class Recording:
         self._call: asyncio.Future[None] | None = None
         self.heard = self._loop.time()
 
-    async def append(self, frames: bytes) -> None:
+    async def append(self, frames: bytes | memoryview) -> None:
         """As the port says. A caller that is cancelled does not cancel the write: half a record would be left."""
         self.heard = self._loop.time()
         if len(frames) <= INLINE_BYTES:
@@ -108,7 +108,7 @@ class Recording:
         self._call = asyncio.ensure_future(self._append(frames, span))
         await asyncio.shield(self._call)
 
-    async def _append(self, frames: bytes, span: FrameSpan) -> None:
+    async def _append(self, frames: bytes | memoryview, span: FrameSpan) -> None:
         if span.count == 0:
             self._check_running()
             return

@@ -128,7 +128,7 @@ class SessionRecorder:
         _log.info("recording begun", session=session, sequence=number.sequence)
         return start
 
-    async def append(self, *, session: str, frames: bytes) -> None:
+    async def append(self, *, session: str, frames: bytes | memoryview) -> None:
         await self._get(session).append(frames)
 
     async def close(self, *, session: str, end: SessionEnd) -> None:
