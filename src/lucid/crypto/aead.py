@@ -38,7 +38,7 @@ class Sealer:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
-    def seal_into(self, place: memoryview, nonce: bytes, plaintext: bytes, aad: bytes) -> None:
+    def seal_into(self, place: memoryview, nonce: bytes, plaintext: bytes | memoryview, aad: bytes) -> None:
         """Put ciphertext and 16-byte tag into `place`, which is as long as they are."""
         self._cipher.encrypt_into(nonce, plaintext, aad, place)
 

@@ -42,13 +42,13 @@ class SegmentWriter:
         self._segment = segment
         self._number = 0
 
-    def record(self, kind: RecordKind, plaintext: bytes) -> bytes:
+    def record(self, kind: RecordKind, plaintext: bytes | memoryview) -> bytes:
         """The next record's bytes."""
         data = bytearray(record_bytes(len(plaintext)))
         self.record_into(memoryview(data), kind, plaintext)
         return bytes(data)
 
-    def record_into(self, place: memoryview, kind: RecordKind, plaintext: bytes) -> None:
+    def record_into(self, place: memoryview, kind: RecordKind, plaintext: bytes | memoryview) -> None:
         """Put the next record into `place`, which has `record_bytes(len(plaintext))` bytes."""
         number, self._number = self._number, self._number + 1
         checked = _CHECKED.pack(self._session, self._segment, len(plaintext) + aead.TAG_BYTES, kind, number)
