@@ -240,7 +240,7 @@ SERVICES = (
             tmpfs={"/tmp": 256},  # noqa: S108 - of the container; X servers and desktops share it
             environment={
                 "LUCID_RDP_XRDP_PUBLIC_ADDRESS": "rdp-xrdp",
-                "LUCID_RDP_XRDP_HOME_DIR": "/data/homes",
+                "LUCID_RDP_XRDP_HOME_DIR": "/data/rdp-xrdp/homes",
             },
             capabilities=("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"),
             exception="each desktop is a Unix account of its own: making accounts and logging people in takes root, "

@@ -17,9 +17,6 @@ PASSWORDS_DIR = "/run/secrets"
 ELASTICSEARCH_URL = "http://lucid-elasticsearch:9200"
 CONSUL_URL = "http://service-mesh:8500"
 MESH = "service-mesh"
-NO_DATA_DIR = "/tmp/lucid"  # noqa: S108 - the container's own, in memory
-"""The data folder of a service that keeps nothing."""
-
 LISTEN_FIELDS = ("listen_address", "public_host")
 """Settings fields that hold the address that a service's further ports listen on."""
 ROOT = "0:0"
@@ -56,7 +53,7 @@ def container(piece: Piece, depends_on: Mapping[str, Node]) -> dict[str, Node]:
         "mem_limit": str(variables.memory(piece)),
         "memswap_limit": str(variables.memory(piece)),
         "pids_limit": piece.resources.pids,
-        "tmpfs": [tmpfs(folder, mib, kind.user) for folder, mib in kind.tmpfs.items()],
+        "tmpfs": [tmpfs(folder, mib, kind.user) for folder, mib in in_memory(piece).items()],
     }
 
 
@@ -81,8 +78,6 @@ def environment(service: Service) -> dict[str, Node]:
         "LUCID_HTTP_PORT": str(service.port),
         "LUCID_ADVERTISE_ADDRESS": service.name,
     }
-    if "data" not in service.volumes:
-        values["LUCID_DATA_DIR"] = NO_DATA_DIR
     if service.name != MESH:
         values["LUCID_CONSUL_URL"] = CONSUL_URL
     if Documents in service.needs:
@@ -138,15 +133,26 @@ def folders(piece: Piece) -> dict[str, str]:
     """Folders of the host that the container writes to, with where it finds them."""
     found = {f"{variables.LOGS_ROOT}/{piece.name}": LOGS_DIR}
     if not isinstance(piece, Service) or "data" in piece.volumes:
-        found = {f"{variables.DATA_ROOT}/{piece.name}": piece.container.data_dir, **found}
+        inside = piece.container.data_dir
+        # A service's folder is below its data folder, so that together the folders of the host are one data folder.
+        target = f"{inside}/{piece.name}" if isinstance(piece, Service) else inside
+        found = {f"{variables.DATA_ROOT}/{piece.name}": target, **found}
     return found
+
+
+def in_memory(piece: Piece) -> dict[str, int]:
+    """MiB by folder that the container has in memory. A service's data folder is one, for locks; below it may be the
+    folder of the host."""
+    kind = piece.container
+    return dict(kind.tmpfs) | ({kind.data_dir: 1} if isinstance(piece, Service) else {})
 
 
 def tmpfs(folder: str, mib: int, user: str) -> str:
     """A folder in memory from which nothing is started: of the container's user alone, unless that is root, which
     starts things for others."""
     uid, gid = user.split(":")
-    mode = "1777" if user == ROOT else "0700"
+    of_root = "0711" if folder == USUAL.data_dir else "1777"
+    mode = of_root if user == ROOT else "0700"
     return f"{folder}:rw,noexec,nosuid,nodev,size={mib}m,uid={uid},gid={gid},mode={mode}"
 
 

@@ -113,7 +113,7 @@ def _service(piece: Piece) -> Node:
         *(Flow({"type": "bind", "source": source, "target": target}) for source, target in folders(piece).items()),
         *(
             Flow({"type": "tmpfs", "target": folder, "tmpfs": Flow({"size": mib * 2**20})})
-            for folder, mib in kind.tmpfs.items()
+            for folder, mib in in_memory(piece).items()
         ),
     ]
     entry["networks"] = Flow(list(piece.networks))

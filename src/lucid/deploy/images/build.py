@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from lucid.deploy.images.packages import BOOKWORM, Part, Suite
 from lucid.deploy.images.platform import PLATFORMS, Naming, Platform, checkout
 from lucid.deploy.images.process import follow, run
 from lucid.deploy.images.rootfs import Assembler
+from lucid.deploy.images.sbom import LABEL as SBOM_LABEL
+from lucid.deploy.images.sbom import write_sboms
 
 Say = Callable[[str], None]
 _MACHINES = {platform.machine: platform for platform in PLATFORMS.values()} | {"arm64": PLATFORMS["arm64"]}
@@ -79,8 +81,11 @@ class Workshop:
         assembler = self._assemble(local, ("base", "builder"))
         self._bake(self._plan(local).builder_definition(assembler.folder), "builder image")
 
-    def build(self, images: Sequence[Image], platform: Platform, *, stand_ins: bool = False) -> list[dict[str, Any]]:
-        """Build images for a platform, and the base images first where they are missing. Raises Unavailable."""
+    def build(
+        self, images: Sequence[Image], platform: Platform, *, stand_ins: bool = False, sboms: Path | None = None
+    ) -> list[dict[str, Any]]:
+        """Build images for a platform, and the base images first where they are missing. With `sboms` their bills of
+        materials go to that folder, and the digests of those into labels. Raises Unavailable."""
         self._need_base(images, platform)
         parts: dict[Part, None] = {}
         locks: dict[str, None] = {}
@@ -99,25 +104,35 @@ class Workshop:
             folder = self._wheels(platform) / Path(lock).stem
             self.say(f"wheels of {lock} for {platform.docker}")
             wheels.fetch_wheels(self.root, lock, folder, self.suite, platform)
-        definition = self._plan(platform, stand_ins=stand_ins).definition(images)
-        self._bake(definition, f"{len(images)} images for {platform.docker}")
+        plan = self._plan(platform, stand_ins=stand_ins)
+        self._bake(plan.definition(images), f"{len(images)} images for {platform.docker}")
+        if sboms:
+            digests = self.sbom([image.name for image in images], platform, sboms)
+            self._bake(replace(plan, sboms=digests).definition(images), "labels")
         return self.inspect([image.name for image in images], platform)
+
+    def sbom(self, names: Sequence[str], platform: Platform, folder: Path) -> dict[str, str]:
+        """Write the bills of materials of images to `folder`; their SHA-256 by image. Raises Unavailable."""
+        self.say(f"bills of materials in {folder}")
+        return write_sboms(self._entries([self.naming.image(name, platform) for name in names]), folder)
 
     def inspect(self, names: Iterable[str], platform: Platform) -> list[dict[str, Any]]:
         """What the engine says of these images, of those that it has."""
         wanted = [self.naming.image(name, platform) for name in names]
-        # Exit status 1: it does not have one of them.
+        return [_summary(entry, set(wanted)) for entry in self._entries(wanted)]
+
+    def _entries(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
+        # Exit status 1: the engine does not have one of them.
         text = run([docker(), "image", "inspect", *wanted], about="list of images", tolerate=(1,))
-        found = json.loads(text or "[]")
-        return [_summary(entry, set(wanted)) for entry in found]
+        found: list[dict[str, Any]] = json.loads(text or "[]")
+        return found
 
     def _need_base(self, images: Sequence[Image], platform: Platform) -> None:
         desktop = any(image.recipe == "desktop" for image in images)
         needed = {self.naming.image(BASE, platform), self.naming.image(BUILDER, local_platform())}
         if desktop:
             needed.add(self.naming.image(DESKTOP_BASE, platform))
-        text = run([docker(), "image", "inspect", *sorted(needed)], about="base images", tolerate=(1,))
-        have = {tag for entry in json.loads(text or "[]") for tag in entry["RepoTags"]}
+        have = {tag for entry in self._entries(sorted(needed)) for tag in entry["RepoTags"]}
         if needed - have:
             self.base(platform, desktop=desktop)
 
@@ -166,6 +181,7 @@ def _summary(entry: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
         "bytes": entry["Size"],
         "user": entry["Config"].get("User", ""),
         "layers": len(entry["RootFS"]["Layers"]),
+        "sbom": labels.get(SBOM_LABEL, ""),
         "stand_in": labels.get("org.lucid.stand-in") == "true",
     }
 
