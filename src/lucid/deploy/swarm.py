@@ -6,7 +6,7 @@ from lucid.catalog.keys import KEYS, OPERATOR, identity_key
 from lucid.catalog.types import Key, Network, Publish, Service
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog, Piece
-from lucid.deploy.container import command_of, exceptions, folders, literal, own_health, secret_name, told_of
+from lucid.deploy.container import command_of, exceptions, folders, in_memory, literal, own_health, secret_name, told_of
 from lucid.deploy.container import secrets_of as files_of
 from lucid.deploy.marks import MARK
 from lucid.deploy.shared import PUBLIC_KEYS_DIR, restrictions
