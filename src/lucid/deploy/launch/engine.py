@@ -1,0 +1,116 @@
+"""The one place from which a container engine is spoken to: its command line, here or on another machine."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lucid.base.errors import Unavailable
+
+COMMAND = "LUCID_DOCKER"
+"""The environment variable that names the engine's command, if it is not the first `docker` that has Compose."""
+
+ANSWER_LIMIT_S = 30.0
+_USUAL = ("/usr/bin/docker", "/usr/local/bin/docker")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is to be run: arguments after the engine's command, never with a secret among them. `environment` is added
+    to the process's own. `limit_s` is the time after which it is given up."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limit_s: float = ANSWER_LIMIT_S
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def reason(self) -> str:
+        """The last line that it said of a failure."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A container engine. `where` are options that choose another than this machine's: `--context NAME` or `--host
+    ssh://…`."""
+
+    docker: str
+    where: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        return not self.where and not os.environ.get("DOCKER_HOST") and not os.environ.get("DOCKER_CONTEXT")
+
+    async def run(self, command: Command) -> Done:
+        """Run it to its end. Raises Unavailable when the command is not there or takes too long."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(self.docker, *self.where, *command.arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **command.environment},
+            )
+        except OSError as error:
+            raise Unavailable(f"{self.docker}: {error.strerror}") from None
+        try:
+            async with asyncio.timeout(command.limit_s):
+                out, err = await process.communicate()
+        except TimeoutError:
+            raise Unavailable(f"{self.shown(command)}: no end within {command.limit_s:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None
+        return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    async def text(self, *arguments: str, limit_s: float = ANSWER_LIMIT_S) -> str:
+        """What the command writes. Raises Unavailable when it fails."""
+        command = Command(arguments, limit_s=limit_s)
+        done = await self.run(command)
+        if done.status != 0:
+            raise Unavailable(f"{self.shown(command)}: {done.reason}")
+        return done.out
+
+    async def documents(self, *arguments: str) -> list[Any]:
+        """What `inspect` and the like write: JSON, or one JSON document a line. Raises Unavailable."""
+        text = (await self.text(*arguments)).strip()
+        try:
+            return list(json.loads(text)) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+        except ValueError:
+            raise Unavailable(f"{self.docker} {' '.join(arguments)}: answer not understood") from None
+
+    def shown(self, command: Command) -> str:
+        """The command as one would type it."""
+        return " ".join(("docker", *self.where, *command.arguments))
+
+
+async def find_engine(where: Sequence[str] = ()) -> Engine:
+    """The engine's command that has Compose; another of the name may come first on PATH. Raises Unavailable."""
+    named = os.environ.get(COMMAND)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    for docker in dict.fromkeys((named,) if named else (*(f"{folder}/docker" for folder in folders), *_USUAL)):
+        if Path(docker).is_file() or shutil.which(docker):
+            engine = Engine(docker, tuple(where))
+            if (await engine.run(Command(("compose", "version")))).status == 0:
+                return engine
+    raise Unavailable(
+        f"{named}: no docker command with Compose"
+        if named
+        else "no docker command with Compose: see docs/deployment.md"
+    )
