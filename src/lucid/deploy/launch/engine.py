@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lucid.base.errors import Unavailable
@@ -105,7 +104,7 @@ async def find_engine(where: Sequence[str] = ()) -> Engine:
     named = os.environ.get(COMMAND)
     folders = os.environ.get("PATH", "").split(os.pathsep)
     for docker in dict.fromkeys((named,) if named else (*(f"{folder}/docker" for folder in folders), *_USUAL)):
-        if Path(docker).is_file() or shutil.which(docker):
+        if shutil.which(docker):
             engine = Engine(docker, tuple(where))
             if (await engine.run(Command(("compose", "version")))).status == 0:
                 return engine
