@@ -13,7 +13,7 @@ from lucid.deploy.swarm import STACK
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILES = sorted(path for path in render(Catalog()) if path.endswith(".yml") and path != STACK)
-LINTED = [path for path in COMPOSE_FILES if path.startswith("configs/docker/docker-compose.")]
+PHASE_FILES = [path for path in COMPOSE_FILES if path.startswith("configs/docker/docker-compose.")]
 
 
 @pytest.mark.parametrize("path", COMPOSE_FILES)
@@ -27,7 +27,7 @@ def test_compose_accepts_it(docker: str, path: str) -> None:
 
 def test_compose_accepts_the_environment_files(docker: str) -> None:
     environment = [f"--env-file={phase.environment_file}" for phase in Catalog().phases]
-    for path in LINTED:
+    for path in PHASE_FILES:
         done = subprocess.run(
             [docker, "compose", *environment, "-f", path, "config", "-q"],
             cwd=ROOT,
@@ -40,7 +40,14 @@ def test_compose_accepts_the_environment_files(docker: str) -> None:
 
 def test_compose_lint_finds_nothing_but_what_we_mean() -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("compose-lint"), "--strict-config", "--fail-on", "low", "--quiet", *LINTED],
+        [
+            Path(sys.executable).with_name("compose-lint"),
+            "--strict-config",
+            "--fail-on",
+            "low",
+            "--quiet",
+            *COMPOSE_FILES,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
