@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from lucid.base.errors import LucidError
-from lucid.cli.console import JsonOption, fail, out, print_json, size_text, table
+from lucid.cli.console import JsonOption, fail, out, print_json, say, size_text, table
 
 if TYPE_CHECKING:
+    from lucid.deploy.images.bake import Image
     from lucid.deploy.images.build import Workshop
     from lucid.deploy.images.platform import Platform
 
@@ -50,6 +52,17 @@ def _workshop(tag: str, prefix: str = PICKME, registry: str = "", suite: str = B
     return Workshop(naming=Naming(registry=registry, prefix=prefix, tag=tag), suite=suite_of(suite), say=_progress)
 
 
+def _images(names: list[str] | None) -> "tuple[Image, ...]":
+    from lucid.deploy.catalog import Catalog
+    from lucid.deploy.images.bake import images_of
+
+    return images_of(Catalog(), names or ())
+
+
+def _names(names: list[str] | None) -> list[str]:
+    return [image.name for image in _images(names)]
+
+
 def _each(platform: str, work: "Callable[[Platform], list[T]]") -> list[T]:
     """What `work` gives for each platform. An expected error becomes one line and the exit status."""
     from lucid.deploy.images.platform import platforms_of
@@ -76,6 +89,7 @@ def _show(rows: list[dict[str, Any]], *, json: bool) -> None:
 def base(
     platform: PlatformOption = ARM64,
     suite: SuiteOption = BOOKWORM,
+    desktop: Annotated[bool, typer.Option("--desktop/--no-desktop", help="The desktop host's base too.")] = True,
     java: Annotated[bool, typer.Option("--java", help="The Java base too.")] = False,
     tag: TagOption = "",
     prefix: PrefixOption = PICKME,
@@ -86,7 +100,11 @@ def base(
 
     Mirrors are those of this machine's apt. The desktop host's base is installed with mmdebstrap.
     """
-    _show(_each(platform, lambda one: _workshop(tag, prefix, registry, suite).base(one, java=java)), json=json)
+
+    def work(one: "Platform") -> list[dict[str, Any]]:
+        return _workshop(tag, prefix, registry, suite).base(one, java=java, desktop=desktop)
+
+    _show(_each(platform, work), json=json)
 
 
 @app.command("build")
@@ -97,6 +115,9 @@ def build(
         bool,
         typer.Option("--stand-ins", help="For tests: SecantusDB and noida-db in place of MongoDB and Elasticsearch."),
     ] = False,
+    sbom: Annotated[
+        Path | None, typer.Option("--sbom", help="Folder for bills of materials (SPDX); their digests become labels.")
+    ] = None,
     suite: SuiteOption = BOOKWORM,
     tag: TagOption = "",
     prefix: PrefixOption = PICKME,
@@ -106,11 +127,8 @@ def build(
     """Build images, with Debian packages and locked wheels that are fetched first."""
 
     def work(one: "Platform") -> list[dict[str, Any]]:
-        from lucid.deploy.catalog import Catalog
-        from lucid.deploy.images.bake import images_of
-
-        images = images_of(Catalog(), names or ())
-        return _workshop(tag, prefix, registry, suite).build(images, one, stand_ins=stand_ins)
+        workshop = _workshop(tag, prefix, registry, suite)
+        return workshop.build(_images(names), one, stand_ins=stand_ins, sboms=sbom)
 
     _show(_each(platform, work), json=json)
 
@@ -127,10 +145,89 @@ def list_images(
     """List the images that the engine has."""
 
     def work(one: "Platform") -> list[dict[str, Any]]:
-        from lucid.deploy.catalog import Catalog
-        from lucid.deploy.images.bake import images_of
-
-        wanted = [image.name for image in images_of(Catalog(), names or ())]
-        return _workshop(tag, prefix, registry).inspect(wanted, one)
+        return _workshop(tag, prefix, registry).inspect(_names(names), one)
 
     _show(_each(platform, work), json=json)
+
+
+@app.command("sbom")
+def sbom(
+    folder: Annotated[Path, typer.Argument(help="Folder for one file an image.")],
+    names: Names = None,
+    platform: PlatformOption = ARM64,
+    tag: TagOption = "",
+    prefix: PrefixOption = PICKME,
+    registry: RegistryOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Write what images hold, down to each package, as SPDX JSON."""
+
+    def work(one: "Platform") -> list[tuple[str, str]]:
+        return list(_workshop(tag, prefix, registry).sbom(_names(names), one, folder / one.arch).items())
+
+    digests = _each(platform, work)
+    if json:
+        print_json([{"service": name, "sha256": digest} for name, digest in digests])
+        return
+    shown = table("SERVICE", "SHA-256")
+    for row in digests:
+        shown.add_row(*row)
+    out.print(shown)
+
+
+@app.command("save")
+def save(
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    names: Names = None,
+    platform: PlatformOption = ARM64,
+    tag: TagOption = "",
+    prefix: PrefixOption = PICKME,
+    registry: RegistryOption = "",
+) -> None:
+    """Write images to a file, for a machine that reaches no registry. Beside it goes its SHA-256."""
+    from lucid.deploy.images import transfer
+    from lucid.deploy.images.build import docker
+    from lucid.deploy.images.platform import platforms_of
+
+    naming = _workshop(tag, prefix, registry).naming
+    try:
+        images = [naming.image(name, one) for one in platforms_of(platform) for name in _names(names)]
+        transfer.save(docker(), images, file)
+    except LucidError as error:
+        fail(error)
+    say(f"{len(images)} images, {size_text(file.stat().st_size)}: {file}")
+
+
+@app.command("load")
+def load(file: Annotated[Path, typer.Argument(help="File that `lucid images save` wrote.")]) -> None:
+    """Give the engine the images of a file."""
+    from lucid.deploy.images import transfer
+    from lucid.deploy.images.build import docker
+
+    try:
+        loaded = transfer.load(docker(), file)
+    except LucidError as error:
+        fail(error)
+    for name in loaded:
+        say(name)
+
+
+@app.command("push")
+def push(
+    names: Names = None,
+    platform: PlatformOption = ARM64,
+    index: Annotated[str, typer.Option("--index", help="A tag that stands for all platforms, such as latest.")] = "",
+    tag: TagOption = "",
+    prefix: PrefixOption = PICKME,
+    registry: RegistryOption = "",
+) -> None:
+    """Push images to their registry. Who may is known to Docker: `docker login`."""
+    from lucid.deploy.images import transfer
+    from lucid.deploy.images.build import docker
+    from lucid.deploy.images.platform import platforms_of
+
+    try:
+        naming = _workshop(tag, prefix, registry).naming
+        transfer.push(docker(), _names(names), platforms_of(platform), naming, index=index)
+    except LucidError as error:
+        fail(error)

@@ -25,6 +25,7 @@ from lucid.deploy.images.rootfs import Assembler
 from lucid.deploy.images.sbom import LABEL as SBOM_LABEL
 from lucid.deploy.images.sbom import write_sboms
 
+_ADDED: tuple[Part, ...] = ("freerdp", "mongodb", "redis")
 Say = Callable[[str], None]
 _MACHINES = {platform.machine: platform for platform in PLATFORMS.values()} | {"arm64": PLATFORMS["arm64"]}
 
@@ -65,12 +66,13 @@ class Workshop:
     cache: Path = field(default_factory=default_cache)
     root: Path = field(default_factory=checkout)
     say: Say = print
+    _assemblers: dict[str, Assembler] = field(default_factory=dict)
 
     def base(self, platform: Platform, *, java: bool = False, desktop: bool = True) -> list[dict[str, Any]]:
         """Assemble and tag the base images of a platform, and the builder of this machine. Raises Unavailable."""
         local = local_platform()
         self.builder(local)
-        assembler = self._assemble(platform, ("base", *(("java",) if java else ())))
+        assembler = self._assemble(platform, ("base", *(("java",) if java else ()), *self._parts_in_use(platform)))
         if desktop:
             self._desktop(assembler, platform)
         definition = self._plan(platform).base_definition(java=java, desktop=desktop)
@@ -99,7 +101,7 @@ class Workshop:
                 locks[image.lock] = None
             else:
                 locks[wheels.STAND_INS if standing_in else wheels.STORES] = None
-        self._assemble(platform, tuple(parts))
+        self._assemble(platform, [part for part in parts if not self._part(platform, part).is_file()])
         for lock in locks:
             folder = self._wheels(platform) / Path(lock).stem
             self.say(f"wheels of {lock} for {platform.docker}")
@@ -137,11 +139,19 @@ class Workshop:
             self.base(platform, desktop=desktop)
 
     def _assemble(self, platform: Platform, parts: Sequence[Part]) -> Assembler:
-        assembler = Assembler(self.cache / "packages", self.suite, platform)
+        known = self._assemblers.get(platform.arch) or Assembler(self.cache / "packages", self.suite, platform)
+        assembler = self._assemblers[platform.arch] = known
         for part in parts:
             self.say(f"Debian packages: {part} for {platform.docker}")
             assembler.write(part)
         return assembler
+
+    def _part(self, platform: Platform, part: Part) -> Path:
+        return self.cache / "packages" / f"{self.suite.name}-{platform.arch}" / f"{part}.tar"
+
+    def _parts_in_use(self, platform: Platform) -> list[Part]:
+        """What images were built with before: a new base brings them the updates of Debian as well."""
+        return [part for part in _ADDED if self._part(platform, part).is_file()]
 
     def _desktop(self, assembler: Assembler, platform: Platform) -> None:
         self.say(f"Debian with xrdp for {platform.docker}")

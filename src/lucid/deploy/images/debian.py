@@ -13,6 +13,7 @@ from lucid.base.errors import Unavailable
 from lucid.deploy.images.process import run
 
 ARCHIVE_SUITE = re.compile(r"(?P<release>[a-z]+)(?P<pocket>-updates|-security)?$")
+_FIRST_FIELD = "Package: "
 RELEASES = frozenset({"bookworm", "trixie", "forky", "stable", "testing", "sid"})
 
 
@@ -87,10 +88,12 @@ class Apt:
         self._folder = folder
         self._release = release
         self._arch = arch
+        self._stanzas: dict[str, str] = {}
         self._environment = {"APT_CONFIG": str(folder / "apt.conf")}
 
     def update(self) -> None:
-        """Read what the archive holds today."""
+        """Read what the archive holds today. Raises Unavailable."""
+        self._stanzas = {}
         for name in ("lists/partial", "cache/archives/partial", "debs"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "status").write_text("")
@@ -137,9 +140,12 @@ class Apt:
                 yield names[0]
 
     def _show(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        # Exit status 100: it does not know one of the names, which the caller finds out by itself.
-        text = self._run("apt-cache", "show", "--no-all-versions", *names, tolerate=(100,))
-        return {stanza["Package"]: stanza for stanza in parse_stanzas(text)}
+        """What the archive says of those of the packages that it has."""
+        if not self._stanzas:
+            text = self._run("apt-cache", "dumpavail")
+            found = (stanza for stanza in text.split("\n\n") if stanza.startswith(_FIRST_FIELD))
+            self._stanzas = {stanza[len(_FIRST_FIELD) :].partition("\n")[0]: stanza for stanza in found}
+        return {name: next(parse_stanzas(self._stanzas[name])) for name in names if name in self._stanzas}
 
     def download(self, names: Sequence[str]) -> tuple[Path, ...]:
         """The package files, in the order of their names. What was downloaded before and has not changed is kept."""
@@ -156,6 +162,6 @@ class Apt:
                 return path
         raise Unavailable(f"apt did not download {archived}")
 
-    def _run(self, *argv: str, cwd: Path | None = None, tolerate: Sequence[int] = ()) -> str:
+    def _run(self, *argv: str, cwd: Path | None = None) -> str:
         about = f"packages of Debian {self._release} for {self._arch}"
-        return run(argv, about=about, cwd=cwd, environment=self._environment, tolerate=tolerate)
+        return run(argv, about=about, cwd=cwd, environment=self._environment)

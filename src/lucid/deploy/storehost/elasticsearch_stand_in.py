@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, DummyCookieJar, web
+from yarl import URL
 
 from lucid.deploy.storehost.common import main, password
 from lucid.deploy.storehost.elasticsearch import PASSWORD, PORT, USER, probe
@@ -18,6 +19,7 @@ BEHIND = 9201
 BODY_BYTES = 100 * 1024 * 1024
 """The largest request that Elasticsearch takes."""
 UPSTREAM = web.AppKey("upstream", ClientSession)
+BEHIND_URL = web.AppKey("behind", str)
 SECRET = web.AppKey("secret", bytes)
 _HOP_HEADERS = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 
@@ -40,8 +42,8 @@ async def relay(request: web.Request) -> web.Response:
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
     body = await request.read()
     try:
-        upstream = request.app[UPSTREAM]
-        async with upstream.request(request.method, request.raw_path, data=body, headers=headers) as answer:
+        url = URL(request.app[BEHIND_URL] + request.raw_path, encoded=True)
+        async with request.app[UPSTREAM].request(request.method, url, data=body, headers=headers) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
             return web.Response(body=await answer.read(), status=answer.status, headers=kept)
     except ClientError as error:
@@ -51,11 +53,12 @@ async def relay(request: web.Request) -> web.Response:
 def application(secret: str, behind: str) -> web.Application:
     """The door to the server at the address `behind`."""
     app = web.Application(client_max_size=BODY_BYTES)
+    app[BEHIND_URL] = behind
     app[SECRET] = b"Basic " + base64.b64encode(f"{USER}:{secret}".encode())
     app.router.add_route("*", "/{path:.*}", relay)
 
     async def upstream(app: web.Application) -> None:
-        app[UPSTREAM] = ClientSession(behind, cookie_jar=DummyCookieJar())
+        app[UPSTREAM] = ClientSession(cookie_jar=DummyCookieJar())
 
     async def close(app: web.Application) -> None:
         await app[UPSTREAM].close()
