@@ -28,6 +28,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lucid deploy render --check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -47,6 +48,7 @@ $(VENV)/.dev: requirements/dev.txt requirements/generator.txt requirements/build
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m scripts.write_docs
+	$(BIN)/lucid deploy render
 
 LOCK = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet

@@ -104,3 +104,12 @@ def test_a_mounted_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     (own / MESH_TOKEN.name).chmod(0o444)
     with pytest.raises(InvalidInput, match=f"chmod 400 {own / MESH_TOKEN.name}"):
         Keyring.mounted(own, public)
+
+
+def test_a_mounted_key_that_was_taken_away_is_an_empty_file(tmp_path: Path) -> None:
+    own, public = a_container_s_keys(tmp_path, "session-api")
+    (own / OWNER_IDENTITY.name).unlink()
+    (own / OWNER_IDENTITY.name).touch()
+    ring = Keyring.mounted(own, public)
+    assert not ring.has_private(OWNER_IDENTITY)
+    assert ring.public(OWNER_IDENTITY)

@@ -93,7 +93,8 @@ def open_keyring(settings: RuntimeSettings, data: DataDir) -> Keyring:
 
 def _read(path: Path, public_path: Path) -> _Pair:
     public = _one_line(public_path) if public_path.exists() else None
-    if not path.exists():
+    # A container engine mounts no file that is not there: what was taken away is an empty one.
+    if not path.exists() or path.stat().st_size == 0:
         return _Pair(None, public)
     _check_mode(path, "400")
     return _Pair(Secret(_one_line(path)), public)
