@@ -92,8 +92,8 @@ def bytecode() -> str:
 
 
 def memory() -> str:
-    """This process stays within half of the least that a container gets."""
-    kib = int(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in line))
+    """What this process has for itself stays within half of the least that a container gets."""
+    kib = int(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "RssAnon" in line))
     return "" if kib < 24 * 1024 else f"{kib} KiB are in use"
 
 

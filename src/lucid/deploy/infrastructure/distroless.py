@@ -14,6 +14,9 @@ FOLDER = "configs/docker/distroless"
 _PROJECT = "lucid-distroless"
 ARM64_TAG = Variable("LUCID_ARM64_TAG", "latest-arm64", "tag of the images for arm64")
 
+_EMULATED_MIB = 160
+"""Enough for the emulator too, where the machine is no arm64."""
+
 _BASE_NOTE = """\
 The base image of all services, by itself: before anything is deployed it shows that this engine gives containers what
 the images count on, and takes from them what they must not have. Each container checks it every 30 s from within:
@@ -83,7 +86,7 @@ def _bases() -> dict[str, Node]:
         ),
         "arm64-base": Noted(
             "For arm64 whatever the others are for: on another machine it runs under emulation (scripts/binfmt).",
-            selfcheck("lucid-arm64-base", _arm64_image(), DISTROLESS, "arm64", entry=_ARM64),
+            selfcheck("lucid-arm64-base", _arm64_image(), DISTROLESS, "arm64", memory_mib=_EMULATED_MIB, entry=_ARM64),
         ),
     }
 
@@ -97,7 +100,13 @@ def _runtimes() -> dict[str, Node]:
             "minimal-runtime", base_image(), DISTROLESS, "minimal", memory_mib=48, peers=(first,), entry=after
         ),
         "arm64-runtime": selfcheck(
-            "arm64-runtime", _arm64_image(), DISTROLESS, "arm64", peers=(first,), entry={**after, **_ARM64}
+            "arm64-runtime",
+            _arm64_image(),
+            DISTROLESS,
+            "arm64",
+            memory_mib=_EMULATED_MIB,
+            peers=(first,),
+            entry={**after, **_ARM64},
         ),
     }
 

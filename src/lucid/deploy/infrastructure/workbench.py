@@ -31,6 +31,7 @@ def development(name: str, image: str, network: Network, *, build: Mapping[str, 
             "HOME": _HOME,
             "LUCID_DATA_DIR": f"{_HOME}/data",
             "LUCID_HTTP_HOST": "127.0.0.1",
+            "LUCID_HTTP_PORT": "0",
             "LUCID_API_GATEWAY_PUBLIC_HOST": "0.0.0.0",  # noqa: S104 - the container's address
             "LUCID_RDP_CONTROLLER_LISTEN_ADDRESS": "0.0.0.0",  # noqa: S104
             "LUCID_LOG_LEVEL": "DEBUG",
