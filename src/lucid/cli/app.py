@@ -12,6 +12,7 @@ from lucid.cli import (
     console,
     demo,
     deploy,
+    deploy_verify,
     desktop,
     doctor,
     host,
@@ -78,5 +79,6 @@ app.add_typer(session.app, name="session")
 app.add_typer(search.app, name="search")
 app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")
+deploy.app.command("verify")(deploy_verify.verify)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(images.app, name="images")

@@ -47,9 +47,8 @@ def network_files(catalog: Catalog) -> dict[str, str]:
     return {SCRIPT: _SCRIPT.format(mark=MARK, calls="\n".join(_call(network) for network in catalog.networks))}
 
 
-def options(network: Network) -> tuple[str, ...]:
-    """The options of `docker network create` beyond name, driver and subnet. A network without host binding is
-    internal: no route leads out of it or into it."""
+def driver_options(network: Network) -> dict[str, str]:
+    """What the driver is told. A network without host binding is internal: no route leads out of it or into it."""
     driver = {
         "com.docker.network.bridge.enable_icc": "true",
         "com.docker.network.bridge.enable_ip_masquerade": "false" if network.internal else "true",
@@ -57,10 +56,15 @@ def options(network: Network) -> tuple[str, ...]:
     }
     if network.host_binding:
         driver["com.docker.network.bridge.host_binding_ipv4"] = network.host_binding
+    return driver
+
+
+def options(network: Network) -> tuple[str, ...]:
+    """The options of `docker network create` beyond name, driver and subnet."""
     return (
         *("--gateway", network.gateway, "--attachable"),
         *(("--internal",) if network.internal else ()),
-        *(part for name, value in driver.items() for part in ("--opt", f"{name}={value}")),
+        *(part for name, value in driver_options(network).items() for part in ("--opt", f"{name}={value}")),
     )
 
 

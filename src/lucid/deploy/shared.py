@@ -8,6 +8,11 @@ KEYS_DIR = "/run/lucid/keys"
 PUBLIC_KEYS_DIR = "/run/lucid/public-keys"
 LOGS_DIR = "/logs"
 PROBE = ("CMD", "/usr/bin/python3", "-m", "lucid.healthcheck")
+INTERVAL_S, TIMEOUT_S, RETRIES = 30, 10, 3
+"""Of the readiness check, as the spec of the deployment says."""
+RESTART = "unless-stopped"
+LOG_DRIVER = "json-file"
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
 USUAL = Container()
 """A container without an exception."""
@@ -24,7 +29,7 @@ def compose_blocks() -> dict[str, Node]:
                 "container",
                 {
                     "platform": str(variables.PLATFORM),
-                    "restart": "unless-stopped",
+                    "restart": RESTART,
                     **restrictions(),
                     "security_opt": Noted(
                         "The second repeats the first, with Docker's own seccomp profile, unless LUCID_SECCOMP is set.",
@@ -53,8 +58,8 @@ def restrictions() -> dict[str, Node]:
         "ulimits": {"nofile": Flow({"soft": 16384, "hard": 16384}), "core": 0},
         "stop_grace_period": "10s",
         "logging": {
-            "driver": "json-file",
-            "options": Flow({"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}),
+            "driver": LOG_DRIVER,
+            "options": Flow(LOG_OPTIONS),
         },
     }
 
@@ -68,9 +73,9 @@ def healthcheck() -> Node:
             "healthcheck",
             {
                 "test": Flow(list(PROBE)),
-                "interval": "30s",
-                "timeout": "10s",
-                "retries": 3,
+                "interval": f"{INTERVAL_S}s",
+                "timeout": f"{TIMEOUT_S}s",
+                "retries": RETRIES,
                 "start_period": f"{USUAL.start_period_s}s",
                 "start_interval": "1s",
             },

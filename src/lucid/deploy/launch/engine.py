@@ -20,11 +20,12 @@ _USUAL = ("/usr/bin/docker", "/usr/local/bin/docker")
 @dataclass(frozen=True)
 class Command:
     """What is to be run: arguments after the engine's command, never with a secret among them. `environment` is added
-    to the process's own. `limit_s` is the time after which it is given up."""
+    to the process's own, `given` is its standard input. `limit_s` is the time after which it is given up."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     limit_s: float = ANSWER_LIMIT_S
+    given: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Engine:
         try:
             process = await asyncio.create_subprocess_exec(
                 *(self.docker, *self.where, *command.arguments),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE if command.given else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, **command.environment},
@@ -68,7 +69,7 @@ class Engine:
             raise Unavailable(f"{self.docker}: {error.strerror}") from None
         try:
             async with asyncio.timeout(command.limit_s):
-                out, err = await process.communicate()
+                out, err = await process.communicate(command.given or None)
         except TimeoutError:
             raise Unavailable(f"{self.shown(command)}: no end within {command.limit_s:g} s") from None
         finally:
@@ -88,11 +89,15 @@ class Engine:
 
     async def documents(self, *arguments: str) -> list[Any]:
         """What `inspect` and the like write: JSON, or one JSON document a line. Raises Unavailable."""
-        text = (await self.text(*arguments)).strip()
+        return self.parsed(Done(0, await self.text(*arguments), ""), " ".join(arguments))
+
+    def parsed(self, done: Done, what: str) -> list[Any]:
+        """The documents in what a command wrote, also one that did not find everything. Raises Unavailable."""
+        text = done.out.strip()
         try:
             return list(json.loads(text)) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
         except ValueError:
-            raise Unavailable(f"{self.docker} {' '.join(arguments)}: answer not understood") from None
+            raise Unavailable(f"{self.docker} {what}: answer not understood") from None
 
     def shown(self, command: Command) -> str:
         """The command as one would type it."""

@@ -1,0 +1,48 @@
+"""What a container is, seen from within: its processes, and whether its root can be written to."""
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+
+WANTED = ("Name", "Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")
+MARK = "/.lucid-verify"
+
+
+def processes(proc: Path) -> list[dict[str, object]]:
+    """All but this one. What cannot be read of one, because it is another user's, is left out."""
+    found = []
+    for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
+        if folder.name == str(os.getpid()):
+            continue
+        # A process may end while it is looked at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines = (line.partition(":") for line in (folder / "status").read_text().splitlines())
+            status = {name: value.strip() for name, _, value in lines if name in WANTED}
+            texts = {name: strings(folder / name) for name in ("cmdline", "environ")}
+            found.append({"pid": int(folder.name), **status, **texts})
+    return found
+
+
+def strings(path: Path) -> list[str]:
+    """The strings that a file of /proc holds, each ended by a zero."""
+    try:
+        return path.read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+    except PermissionError:
+        return []
+
+
+def written(path: str) -> str:
+    """What became of writing a file there: empty if it could be written, else the error's name."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, str(error))
+    Path(path).unlink()
+    return ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps({"processes": processes(Path("/proc")), "written": written(MARK)}))
