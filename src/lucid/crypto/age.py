@@ -20,24 +20,40 @@ def recipient_of(identity: Secret) -> str:
     return str(_identity(identity).to_public())
 
 
-def wrap(data: bytes, recipient: str) -> str:
-    """`data` as an age file to `recipient`, in base64. Raises InvalidInput when that is no recipient."""
+def encrypt(data: bytes, recipient: str) -> bytes:
+    """`data` as an age file to `recipient`, as the `age` program writes and reads it. Raises InvalidInput when that is
+    no recipient."""
     try:
         to = x25519.Recipient.from_str(recipient)
     except pyrage.RecipientError:
         raise InvalidInput("recipient: expected an age X25519 recipient (age1…)") from None
-    return base64.b64encode(pyrage.encrypt(data, [to])).decode()
+    encrypted: bytes = pyrage.encrypt(data, [to])
+    return encrypted
+
+
+def decrypt(encrypted: bytes, identity: Secret) -> bytes:
+    """What `encrypt` was given. Raises Corrupted when it does not open with `identity`, InvalidInput when `identity` is
+    none."""
+    opener = _identity(identity)
+    try:
+        plaintext: bytes = pyrage.decrypt(encrypted, [opener])
+    except pyrage.DecryptError:
+        raise Corrupted("it does not open with this identity, or was altered") from None
+    return plaintext
+
+
+def wrap(data: bytes, recipient: str) -> str:
+    """`data` as an age file to `recipient`, in base64. Raises InvalidInput when that is no recipient."""
+    return base64.b64encode(encrypt(data, recipient)).decode()
 
 
 def unwrap(wrapped: str, identity: Secret) -> bytes:
     """What `wrap` was given. Raises Corrupted when it does not open with `identity`, InvalidInput when
     `identity` is none."""
-    opener = _identity(identity)
     try:
-        plaintext: bytes = pyrage.decrypt(base64.b64decode(wrapped, validate=True), [opener])
-    except (binascii.Error, ValueError, pyrage.DecryptError):
+        return decrypt(base64.b64decode(wrapped, validate=True), identity)
+    except (binascii.Error, ValueError, Corrupted):
         raise Corrupted("wrapped key does not open with this identity") from None
-    return plaintext
 
 
 def _identity(identity: Secret) -> x25519.Identity:

@@ -71,7 +71,7 @@ def _piece_lines(piece: Piece) -> Iterator[str]:
         for name, field in settings_variables(piece).items():
             info = piece.settings.model_fields[field]
             yield from _comment(info.description or "")
-            yield f"#{name}={_quoted(_text(info.get_default(call_default_factory=True)))}"
+            yield f"#{name}={quoted(_text(info.get_default(call_default_factory=True)))}"
 
 
 def _production_file() -> str:
@@ -97,7 +97,7 @@ def _production_file() -> str:
 def _assigned(group: Iterable[Variable]) -> Iterator[str]:
     for variable in group:
         yield from _comment(variable.about)
-        yield f"{variable.name}={_quoted(variable.default)}"
+        yield f"{variable.name}={quoted(variable.default)}"
 
 
 def _comment(text: str) -> list[str]:
@@ -118,7 +118,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The value for an environment file: within single quotes nothing is replaced."""
     if _PLAIN.fullmatch(text):
         return text

@@ -1,0 +1,207 @@
+"""A deployment's settings: made once, encrypted at rest, unlocked into memory, changed in place."""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound
+from lucid.base.secret import Secret
+from lucid.catalog.types import Phase, Service
+from lucid.crypto import age
+from lucid.deploy import variables
+from lucid.deploy.catalog import Catalog
+from lucid.deploy.container import folders
+from lucid.deploy.environment import environment_files, quoted
+from lucid.deploy.launch import secrets
+from lucid.deploy.launch.durable import sync_folder, write
+from lucid.deploy.launch.place import Place
+
+UID = 65532
+"""The user of all containers but those whose catalog entry says otherwise."""
+
+_ASSIGNED = re.compile(r"^#?([A-Za-z_][A-Za-z0-9_]*)=.*$", re.MULTILINE)
+
+
+def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | None:
+    """Make a deployment with these values of variables, and unlock it. Returns the first password of the account
+    `admin`, if the catalog has one. Raises Conflict when there is a deployment already, InvalidInput for a variable
+    that there is not. Until all is written there is no deployment, and init can be called again."""
+    if place.encrypted_dir.exists():
+        raise Conflict(f"{place.deploy_dir}: there is a deployment already; `lucid deploy up` starts it")
+    public = Path({**_defaults(catalog), **chosen}[variables.PUBLIC_KEYS_DIR.name])
+    if public.is_dir() and any(public.iterdir()):
+        raise Conflict(
+            f"{public}: keys of an earlier deployment are there, and new ones would not open what those sealed; bring "
+            f"its {place.encrypted_dir} back, or move that folder and the data away"
+        )
+    texts = with_values(_examples(catalog), chosen)
+    made = secrets.make_secrets(catalog)
+    identity = _identity(place)
+    new = place.deploy_dir / ".environment.new"
+    shutil.rmtree(new, ignore_errors=True)
+    for phase, own in secrets.by_phase(catalog, made).items():
+        text = f"{texts[phase]}\n# -- Secrets\n{secrets.assigned(own.items())}"
+        path = new / place.encrypted(phase).name
+        write(path, age.encrypt(text.encode(), age.recipient_of(identity)))
+        _give(path, 0o600)
+    _give(new, 0o700)
+    new.rename(place.encrypted_dir)
+    sync_folder(place.deploy_dir)
+    unlock(place, catalog)
+    make_folders(catalog, place.values(catalog))
+    return made.get("administrator-password")
+
+
+def unlock(place: Place, catalog: Catalog) -> None:
+    """Put settings and secrets into memory, and the public halves of the keys where containers see them. A file is the
+    old or the new one at any moment. Raises NotFound when there is no deployment, InvalidInput without its identity,
+    Corrupted for a file that this does not open."""
+    texts = decrypted(place, catalog)
+    values: dict[str, str] = {}
+    for text in texts.values():
+        values |= _parsed(text)
+    found = secrets.all_secrets(catalog, values)
+    for phase, text in texts.items():
+        public = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(secrets.PREFIX))
+        write(place.unlocked(phase), public.encode())
+    folder = Path(values.get(variables.SECRETS_DIR.name) or place.secrets)
+    for file, secret in found.items():
+        write(folder / file, secret.reveal().encode())
+        _give(folder / file, 0o400)
+    for stale in set(_files(folder)) - set(found):
+        (folder / stale).unlink()
+    shown = Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default)
+    for file, half in secrets.public_halves(catalog, found).items():
+        if not (shown / file).exists():
+            write(shown / file, f"{half}\n".encode())
+            (shown / file).chmod(0o644)
+    for parent in (shown, *(path for path in shown.rglob("*") if path.is_dir())):
+        parent.chmod(0o755)
+
+
+def lock(place: Place, catalog: Catalog) -> None:
+    """Take settings and secrets out of memory. Containers that run keep what they have."""
+    for path in place.environment_files(catalog):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(place.secrets, ignore_errors=True)
+
+
+def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> None:
+    """Change variables of the deployment, which `up` then brings into effect. Raises InvalidInput for one that there is
+    not, else as `unlock`."""
+    texts = decrypted(place, catalog)
+    identity = _identity(place)
+    for phase, text in with_values(texts, changes).items():
+        if text != texts[phase]:
+            write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
+            _give(place.encrypted(phase), 0o600)
+    unlock(place, catalog)
+
+
+def decrypted(place: Place, catalog: Catalog) -> dict[Phase, str]:
+    """The whole environment files, with their secrets. Raises as `unlock`."""
+    if not place.encrypted_dir.is_dir():
+        raise NotFound(f"{place.deploy_dir}: no deployment is there; `lucid deploy init` makes one")
+    if not place.identity.is_file():
+        raise InvalidInput(f"LUCID_DEPLOY_IDENTITY: {place.identity} is missing, which opens the deployment's settings")
+    identity = _identity(place)
+    texts = {}
+    for phase in catalog.phases:
+        path = place.encrypted(phase)
+        try:
+            texts[phase] = age.decrypt(path.read_bytes(), identity).decode()
+        except FileNotFoundError:
+            raise NotFound(f"{path}: missing; bring it back from a backup") from None
+        except (Corrupted, UnicodeDecodeError):
+            raise InvalidInput(f"{path}: does not open with {place.identity}, or was altered") from None
+    return texts
+
+
+def with_values(texts: Mapping[Phase, str], chosen: Mapping[str, str]) -> dict[Phase, str]:
+    """The environment files with these values in the lines of their variables. Raises InvalidInput for a variable that
+    no file has, and for a value that is not one line."""
+    left = dict(chosen)
+    changed = {}
+    for phase, text in texts.items():
+
+        def line(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in chosen or match[0].startswith(secrets.PREFIX):
+                return match[0]
+            left.pop(name, None)
+            return f"{name}={quoted(chosen[name])}"
+
+        changed[phase] = _ASSIGNED.sub(line, text)
+    if left:
+        raise InvalidInput(f"{min(left)}: no environment file has such a variable")
+    for name, value in chosen.items():
+        if not value.isprintable():
+            raise InvalidInput(f"{name}: expected one line of text")
+    return changed
+
+
+def make_folders(catalog: Catalog, values: Mapping[str, str]) -> None:
+    """The folders of the host that containers write to, each its container's alone. Those that are there stay."""
+    for piece in catalog.pieces:
+        uid = int(piece.container.user.partition(":")[0])
+        # Desktops' homes are below the folder of what runs as root, so their owners pass through it.
+        mode = 0o711 if uid == 0 and isinstance(piece, Service) else 0o700
+        for source in folders(piece):
+            path = Path(_filled(source, values))
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not path.exists():
+                path.mkdir(mode=mode)
+                _give(path, mode, uid)
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{([A-Z0-9_]+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], text)
+
+
+def _examples(catalog: Catalog) -> dict[Phase, str]:
+    files = environment_files(catalog)
+    return {phase: files[phase.environment_file] for phase in catalog.phases}
+
+
+def _defaults(catalog: Catalog) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for text in _examples(catalog).values():
+        values |= _parsed(text)
+    return values
+
+
+def _parsed(text: str) -> dict[str, str]:
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()}
+
+
+def _identity(place: Place) -> Secret:
+    """The identity of the deployment, made if it is not there. Raises InvalidInput when others can read it."""
+    if not place.identity.exists():
+        identity = age.new_identity()
+        about = f"# opens the settings of the deployment in {place.deploy_dir}; keep a copy elsewhere\n"
+        write(place.identity, f"{about}{identity.reveal()}\n".encode())
+        return identity
+    mode = stat.S_IMODE(place.identity.stat().st_mode)
+    if mode & 0o077:
+        raise InvalidInput(f"{place.identity}: mode {mode:o} lets others than its owner read it; chmod 600 it")
+    lines = [line for line in place.identity.read_text().splitlines() if line and not line.startswith("#")]
+    if len(lines) != 1:
+        raise InvalidInput(f"{place.identity}: expected one age identity on a line of its own")
+    return Secret(lines[0])
+
+
+def _give(path: Path, mode: int, uid: int = UID) -> None:
+    """To the container's user, where the caller may."""
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, uid, uid)
+
+
+def _files(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
