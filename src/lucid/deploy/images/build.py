@@ -107,7 +107,10 @@ class Workshop:
             self.say(f"wheels of {lock} for {platform.docker}")
             wheels.fetch_wheels(self.root, lock, folder, self.suite, platform)
         plan = self._plan(platform, stand_ins=stand_ins)
-        self._bake(plan.definition(images), f"{len(images)} images for {platform.docker}")
+        about = f"{len(images)} images for {platform.docker}"
+        if not stand_ins and any(image.recipe in STAND_INS for image in images):
+            about += ", of which MongoDB and Elasticsearch need a registry (for tests without one: --stand-ins)"
+        self._bake(plan.definition(images), about)
         if sboms:
             digests = self.sbom([image.name for image in images], platform, sboms)
             self._bake(replace(plan, sboms=digests).definition(images), "labels")
