@@ -24,13 +24,13 @@ UNSAID = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """A connection from a network to a place, which has to be `open` or not."""
+    """A connection from a network to a place, which has to be `open` or not; None: it may be either."""
 
     network: str
     to: str
     address: str
     port: int
-    open: bool
+    open: bool | None
 
 
 def declared(network: Network, found: Document) -> Iterator[str]:
@@ -59,8 +59,8 @@ def attempts(
         for name, has in addresses.items():
             for other, address in has.items():
                 tried += [
-                    Attempt(network.name, name, address, port, open=other == network.name)
-                    for port in containers[name].listens
+                    Attempt(network.name, name, address, port, open=must if other == network.name else False)
+                    for port, must in _ports(containers[name])
                 ]
         if network.internal:
             tried += [
@@ -73,13 +73,19 @@ def attempts(
     return tried
 
 
+def _ports(container: Expected) -> Iterator[tuple[int, bool | None]]:
+    first, *further = container.listens
+    yield first, True
+    yield from ((port, True if port in container.published else None) for port in further)
+
+
 def reached(tried: Iterable[Attempt], answers: Iterable[str]) -> Iterator[Failure]:
     """`answers`: empty where there was a connection, else why not."""
     for attempt, answer in zip(tried, answers, strict=True):
         place = f"{attempt.to} ({attempt.address}:{attempt.port})"
         if attempt.open and answer:
             yield Failure(attempt.network, f"{place}: expected to be reached, found {answer}")
-        elif not attempt.open and not answer:
+        elif attempt.open is False and not answer:
             yield Failure(attempt.network, f"{place}: expected to be out of reach, found a connection")
 
 
