@@ -51,17 +51,17 @@ def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | 
         write(path, age.encrypt(text.encode(), age.recipient_of(identity)))
         _give(path, 0o600)
     _give(new, 0o700)
+    make_folders(catalog, {**_defaults(catalog), **chosen})
     new.rename(place.encrypted_dir)
     sync_folder(place.deploy_dir)
     unlock(place, catalog)
-    make_folders(catalog, place.values(catalog))
     return made.get("administrator-password")
 
 
 def unlock(place: Place, catalog: Catalog) -> None:
     """Put settings and secrets into memory, and the public halves of the keys where containers see them. A file is the
-    old or the new one at any moment. Raises NotFound when there is no deployment, InvalidInput without its identity,
-    Corrupted for a file that this does not open."""
+    old or the new one at any moment. Raises NotFound when there is no deployment, and InvalidInput
+    that names the missing identity, a file that it does not open, or a variable that is missing."""
     texts = decrypted(place, catalog)
     values: dict[str, str] = {}
     for text in texts.values():
@@ -76,13 +76,38 @@ def unlock(place: Place, catalog: Catalog) -> None:
         _give(folder / file, 0o400)
     for stale in set(_files(folder)) - set(found):
         (folder / stale).unlink()
-    shown = Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default)
+    place.run_dir.chmod(0o711)
+    _show(Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default), catalog, found)
+
+
+def complete(place: Place, catalog: Catalog) -> None:
+    """Make what a newer catalog has and the deployment has not: keys and passwords, folders. Then unlock it. Raises as
+    `unlock`."""
+    texts = decrypted(place, catalog, new_phases=True)
+    known = {name for text in texts.values() for name in _parsed(text)}
+    made = {
+        file: secret for file, secret in secrets.make_secrets(catalog).items() if secrets.variable_of(file) not in known
+    }
+    identity = _identity(place)
+    for phase, own in secrets.by_phase(catalog, made).items():
+        if own or not place.encrypted(phase).exists():
+            text = texts[phase] + secrets.assigned(own.items())
+            write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
+            _give(place.encrypted(phase), 0o600)
+    unlock(place, catalog)
+    make_folders(catalog, place.values(catalog))
+
+
+def _show(folder: Path, catalog: Catalog, found: Mapping[str, Secret]) -> None:
+    """Write the public halves that are missing. Nothing is touched when all are there: at boot the disk is read-only
+    for what unlocks."""
     for file, half in secrets.public_halves(catalog, found).items():
-        if not (shown / file).exists():
-            write(shown / file, f"{half}\n".encode())
-            (shown / file).chmod(0o644)
-    for parent in (shown, *(path for path in shown.rglob("*") if path.is_dir())):
-        parent.chmod(0o755)
+        path = folder / file
+        if not path.exists():
+            write(path, f"{half}\n".encode())
+            path.chmod(0o644)
+            for parent in (path.parent, folder):
+                parent.chmod(0o755)
 
 
 def lock(place: Place, catalog: Catalog) -> None:
@@ -104,8 +129,9 @@ def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> Non
     unlock(place, catalog)
 
 
-def decrypted(place: Place, catalog: Catalog) -> dict[Phase, str]:
-    """The whole environment files, with their secrets. Raises as `unlock`."""
+def decrypted(place: Place, catalog: Catalog, *, new_phases: bool = False) -> dict[Phase, str]:
+    """The whole environment files, with their secrets. With `new_phases`, a phase that has none yet is as its example.
+    Raises as `unlock`."""
     if not place.encrypted_dir.is_dir():
         raise NotFound(f"{place.deploy_dir}: no deployment is there; `lucid deploy init` makes one")
     if not place.identity.is_file():
@@ -117,7 +143,9 @@ def decrypted(place: Place, catalog: Catalog) -> dict[Phase, str]:
         try:
             texts[phase] = age.decrypt(path.read_bytes(), identity).decode()
         except FileNotFoundError:
-            raise NotFound(f"{path}: missing; bring it back from a backup") from None
+            if not new_phases or phase is catalog.phases[0]:
+                raise NotFound(f"{path}: missing; bring it back from a backup") from None
+            texts[phase] = _examples(catalog)[phase]
         except (Corrupted, UnicodeDecodeError):
             raise InvalidInput(f"{path}: does not open with {place.identity}, or was altered") from None
     return texts
@@ -141,8 +169,8 @@ def with_values(texts: Mapping[Phase, str], chosen: Mapping[str, str]) -> dict[P
     if left:
         raise InvalidInput(f"{min(left)}: no environment file has such a variable")
     for name, value in chosen.items():
-        if not value.isprintable():
-            raise InvalidInput(f"{name}: expected one line of text")
+        if not value.isprintable() or "\\" in value:  # which Compose and others read differently
+            raise InvalidInput(f"{name}: expected one line of text without backslashes")
     return changed
 
 

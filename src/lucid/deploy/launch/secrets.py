@@ -4,7 +4,7 @@ while it is unlocked."""
 import secrets
 from collections.abc import Iterable, Mapping
 
-from lucid.base.errors import Corrupted
+from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 from lucid.catalog.keys import KEYS, OPERATOR, identity_key
 from lucid.catalog.types import Key, Password, Phase
@@ -66,12 +66,15 @@ def by_phase(catalog: Catalog, made: Mapping[str, Secret]) -> dict[Phase, dict[s
 
 def all_secrets(catalog: Catalog, variables: Mapping[str, str]) -> dict[str, Secret]:
     """Every secret by its file, out of the variables of all environment files; composed ones are composed. A private
-    key whose variable is empty was taken away: its file is empty. Raises Corrupted that names a missing variable."""
+    key whose variable is empty was taken away: its file is empty. Raises InvalidInput that names a missing variable."""
     found: dict[str, Secret] = {}
     own = (password.name for password in passwords(catalog) if not password.text)
     for file in (*map(key_file, keys_of(catalog)), *own):
         if (value := variables.get(variable_of(file))) is None:
-            raise Corrupted(f"{variable_of(file)}: missing in the deployment's environment files")
+            raise InvalidInput(
+                f"{variable_of(file)}: missing in the environment files; `lucid deploy up` adds what a newer "
+                "version needs"
+            )
         found[file] = Secret(value)
     known = {name: secret.reveal() for name, secret in found.items()}
     composed = (password for password in passwords(catalog) if password.text)
