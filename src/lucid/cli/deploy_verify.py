@@ -2,6 +2,7 @@
 
 import os
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,9 @@ def verify(
     phase: Annotated[
         int | None, typer.Option("--phase", min=1, max=4, help="Only the containers up to this phase; default: all.")
     ] = None,
+    deploy_dir: Annotated[
+        Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")
+    ] = None,
     context: Annotated[str | None, typer.Option("--context", help="Docker context of another machine.")] = None,
     host: Annotated[str | None, typer.Option("--host", help="Another machine's engine: ssh://root@pi")] = None,
     json: JsonOption = False,
@@ -27,11 +31,15 @@ def verify(
     directions, mounts, health, ports, limits, logs, secrets. Exit status 1 when something is not as it has to be."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch.engine import find_engine
+    from lucid.deploy.launch.place import Place
     from lucid.deploy.launch.verify import verify as look
 
     async def work() -> "list[Result]":
         where = (*(("--context", context) if context else ()), *(("--host", host) if host else ()))
-        return await look(await find_engine(where), Catalog(), dict(os.environ), phases=phase)
+        catalog = Catalog()
+        # As Compose has it: what the shell has wins over environment files.
+        values = Place.load(deploy_dir).values(catalog) | os.environ
+        return await look(await find_engine(where), catalog, values, phases=phase)
 
     results = run(work())
     if json:
