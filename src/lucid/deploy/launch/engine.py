@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,11 @@ COMMAND = "LUCID_DOCKER"
 """The environment variable that names the engine's command, if it is not the first `docker` that has Compose."""
 
 ANSWER_LIMIT_S = 30.0
+_OURS = ("LUCID_", "COMPOSE_")
+"""What variables begin with that Compose takes from its environment before it looks into environment files. A
+deployment is configured by its files alone."""
+
+_LINE_BYTES = 1 << 20
 _USUAL = ("/usr/bin/docker", "/usr/local/bin/docker")
 
 
@@ -46,10 +51,11 @@ class Done:
 @dataclass(frozen=True)
 class Engine:
     """A container engine. `where` are options that choose another than this machine's: `--context NAME` or `--host
-    ssh://…`."""
+    ssh://…`. `held` are files that its commands hold open too: a lock on one of them ends with the last command."""
 
     docker: str
     where: tuple[str, ...] = ()
+    held: tuple[int, ...] = ()
 
     @property
     def is_local(self) -> bool:
@@ -63,7 +69,8 @@ class Engine:
                 stdin=asyncio.subprocess.PIPE if command.given else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, **command.environment},
+                env=_environment(command),
+                pass_fds=self.held,
             )
         except OSError as error:
             raise Unavailable(f"{self.docker}: {error.strerror}") from None
@@ -78,6 +85,32 @@ class Engine:
                 await process.wait()
         assert process.returncode is not None
         return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    async def lines(self, command: Command) -> AsyncIterator[str]:
+        """What it writes on both streams, line by line, however long that takes. Raises Unavailable when it fails."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(self.docker, *self.where, *command.arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=_environment(command),
+                limit=_LINE_BYTES,
+            )
+        except OSError as error:
+            raise Unavailable(f"{self.docker}: {error.strerror}") from None
+        assert process.stdout is not None
+        line = ""
+        try:
+            async for data in process.stdout:
+                line = data.decode(errors="replace").rstrip("\n")
+                yield line
+            if (status := await process.wait()) != 0:
+                raise Unavailable(f"{self.shown(command)}: {line or f'exit status {status}'}")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     async def text(self, *arguments: str, limit_s: float = ANSWER_LIMIT_S) -> str:
         """What the command writes. Raises Unavailable when it fails."""
@@ -102,6 +135,11 @@ class Engine:
     def shown(self, command: Command) -> str:
         """The command as one would type it."""
         return " ".join(("docker", *self.where, *command.arguments))
+
+
+def _environment(command: Command) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, **command.environment}
 
 
 async def find_engine(where: Sequence[str] = ()) -> Engine:

@@ -1,0 +1,182 @@
+"""What the commands that run a deployment share: which one, on which engine, and telling the platform of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import lucid
+from lucid.base.clock import SystemClock
+from lucid.base.errors import InvalidInput, LucidError, Unavailable
+from lucid.catalog.types import PI_NETWORK
+from lucid.cli import deploy_show
+from lucid.cli.console import EXIT_FAILED, run, say
+from lucid.deploy import variables
+
+if TYPE_CHECKING:
+    from lucid.deploy.catalog import Catalog
+    from lucid.deploy.launch.deployments import Deployments, Ended
+    from lucid.deploy.launch.engine import Engine
+    from lucid.deploy.launch.place import Place
+    from lucid.ports.access import AuditEvent
+
+TELL_LIMIT_S = 20.0
+"""How long the platform is waited for until it has taken an event."""
+
+LIMIT_S = 180.0
+"""What a phase may take to get healthy, in seconds."""
+
+DirOption = Annotated[
+    Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")
+]
+ContextOption = Annotated[str, typer.Option("--context", help="Docker context of another machine.")]
+HostOption = Annotated[str, typer.Option("--host", help="Engine of another machine, such as ssh://root@pi.")]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=1, max=3600, help="Seconds that a phase may take to get healthy.")
+]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the commands work with."""
+
+    engine: "Engine"
+    place: "Place"
+    catalog: "Catalog"
+    deployments: "Deployments"
+
+
+async def desk(
+    deploy_dir: Path | None,
+    context: str,
+    host: str,
+    *,
+    limit_s: float = LIMIT_S,
+    show: deploy_show.Display | None = None,
+) -> Desk:
+    """Raises InvalidInput, Unavailable."""
+    from lucid.deploy.catalog import Catalog
+    from lucid.deploy.launch.deployments import Deployments
+    from lucid.deploy.launch.engine import find_engine
+    from lucid.deploy.launch.phases import Rules
+    from lucid.deploy.launch.place import Place
+    from lucid.deploy.launch.preparing import unlock
+
+    if context and host:
+        raise InvalidInput("--context, --host: expected one of them")
+    where = ("--context", context) if context else ("--host", host) if host else ()
+    catalog, place, engine = Catalog(), Place.load(deploy_dir), await find_engine(where)
+
+    async def opener(there: "Place") -> None:
+        await asyncio.to_thread(unlock, there, catalog)
+
+    deployments = Deployments(
+        engine=engine,
+        place=place,
+        catalog=catalog,
+        opener=opener,
+        show=show or deploy_show.Silent(),
+        clock=SystemClock(),
+        lucid=lucid.__version__,
+        rules=Rules(limit_s=limit_s),
+    )
+    return Desk(engine, place, catalog, deployments)
+
+
+def act(
+    work: Callable[[Desk], Coroutine[Any, Any, "Ended"]],
+    deploy_dir: Path | None,
+    context: str,
+    host: str,
+    limit_s: float,
+    *,
+    json: bool,
+) -> None:
+    """Do it, show it, tell the platform of it, and leave with exit status 1 if it failed."""
+
+    async def whole() -> "tuple[Ended, LucidError | None]":
+        with deploy_show.display(json=json) as show:
+            there = await desk(deploy_dir, context, host, limit_s=limit_s, show=show)
+            ended = await work(there)
+        return ended, await tell(there, ended)
+
+    ended, untold = run(whole())
+    waiting = f"the log will be told of it later: {untold.detail}" if untold else ""
+    if json:
+        deploy_show.print_line(document(ended, waiting))
+    else:
+        say(conclusion(ended))
+        if waiting:
+            say(waiting)
+    if not ended.is_well:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def document(ended: "Ended", waiting: str) -> dict[str, Any]:
+    """The end of an act as the last line of JSON."""
+    runs, failure = ended.brought.runs, ended.brought.failure
+    return {
+        "event": "ended",
+        "well": ended.is_well,
+        "set": ended.wanted.number if ended.wanted else None,
+        "runs": runs.number if runs else None,
+        "whole": ended.is_whole,
+        "changed": list(ended.brought.changed),
+        "seconds": round(ended.seconds, 2),
+        "reason": failure.reason if failure else "",
+        "trouble": ended.brought.trouble,
+        "log": waiting or "told",
+    }
+
+
+def conclusion(ended: "Ended") -> str:
+    """The end of an act in a sentence."""
+    brought, seconds = ended.brought, f"{ended.seconds:.1f} s"
+    if brought.failure is None:
+        if brought.runs is None or ended.wanted is None:
+            return f"{len(brought.changed)} containers stopped and removed, {seconds}. Data and settings stay."
+        if not ended.is_whole:
+            return f"Done, {seconds}. Not all phases run yet: lucid deploy up"
+        number = brought.runs.number
+        if not brought.changed:
+            return f"Set {number} runs, and all of it is healthy: nothing to change ({seconds})."
+        return f"Set {number} runs, and all of it is healthy: {len(brought.changed)} started, {seconds}."
+    if brought.runs is not None:
+        return f"Failed. Set {brought.runs.number}, which ran before, is back and healthy. {seconds}"
+    if brought.trouble:
+        return f"Failed, and what ran before could not be put back: {brought.trouble}"
+    return f"Failed, and no whole set runs now. {seconds}"
+
+
+async def tell(there: Desk, ended: "Ended") -> LucidError | None:
+    """Tell the platform what it has not been told of its deployments; returns why that could not be."""
+    from lucid.ports.access import Audit
+    from lucid.runtime.client import RemotePlatform, write_deployment
+    from lucid.runtime.paths import DataDir
+
+    if not there.deployments.unsaid.all() or ended.brought.runs is None:
+        return None
+    if not there.engine.is_local:
+        return Unavailable("only a command on the machine itself reaches the platform")
+    values = there.place.values(there.catalog)
+    data = DataDir(Path(values[variables.DATA_ROOT.name]))
+    secrets = Path(values[variables.SECRETS_DIR.name])
+
+    async def record(event: "AuditEvent") -> None:
+        try:
+            async with asyncio.timeout(TELL_LIMIT_S), RemotePlatform.of(data) as platform:
+                await platform.port(Audit).record(event=event)
+        except TimeoutError:
+            raise Unavailable(f"no answer within {TELL_LIMIT_S:g} s") from None
+
+    write_deployment(
+        data,
+        docker=there.engine.docker,
+        network=PI_NETWORK,
+        keys_dir=secrets / "keys",
+        public_keys_dir=Path(values[variables.PUBLIC_KEYS_DIR.name]),
+    )
+    return await there.deployments.unsaid.say(record)
