@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lucid.base.errors import InvalidInput, LucidError
+from lucid.cli import deploy_setup
 from lucid.cli.console import EXIT_FAILED, fail, say
 
 app = typer.Typer(help="Bring the platform up as containers, and keep it up.", no_args_is_help=True)
@@ -49,3 +50,13 @@ def render(
     if stale:
         sys.stderr.write("lucid: run `lucid deploy render`, and commit what it writes\n")
         raise typer.Exit(EXIT_FAILED)
+
+
+for setup in (
+    deploy_setup.init,
+    deploy_setup.preflight,
+    deploy_setup.unlock,
+    deploy_setup.lock,
+    deploy_setup.configure,
+):
+    app.command(setup.__name__)(setup)
