@@ -186,3 +186,14 @@ def test_a_network_made_with_the_spec_s_own_command_is_as_declared() -> None:
 )
 def test_a_network_that_differs(change: dict[str, Any], said: str) -> None:
     assert said in "\n".join(checks_networks.declared(TRON, {**inspected_network(TRON), **change}))
+
+
+def test_an_image_may_be_pinned_by_what_it_is() -> None:
+    seen = good("api-gateway")
+    document = deepcopy(dict(seen.inspected))
+    document["Image"] = f"sha256:{'ab' * 32}"
+    repository = document["Config"]["Image"].rpartition(":")[0]
+    document["Config"]["Image"] = f"{repository}:set-{'ab' * 6}"
+    assert failures("api-gateway", Seen(document, seen.inside, seen.shell)) == {}
+    document["Config"]["Image"] = f"{repository}:set-{'cd' * 6}"
+    assert list(failures("api-gateway", Seen(document, seen.inside, seen.shell))) == ["image"]
