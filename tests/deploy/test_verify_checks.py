@@ -118,6 +118,15 @@ def test_the_desktops_container_has_what_it_may_have_and_no_more() -> None:
     assert found == {"capabilities": [f"Cap{which} of xrdp (71): NET_ADMIN" for which in ("Eff", "Bnd")]}
 
 
+def test_an_image_may_have_the_name_of_its_deployment_set() -> None:
+    seen = good("api-gateway")
+    document = deepcopy(dict(seen.inspected))
+    document["Config"]["Image"] = "pickme/lucid-api-gateway:set-0a0a0a0a0a0a"
+    assert failures("api-gateway", Seen(document, seen.inside, seen.shell)) == {}
+    document["Config"]["Image"] = "pickme/lucid-api-gateway:set-0b0b0b0b0b0b"
+    assert list(failures("api-gateway", Seen(document, seen.inside, seen.shell))) == ["image"]
+
+
 def test_a_capability_without_a_name_is_named_by_its_number() -> None:
     assert checks_inside.capability_names(1 << 60 | 1) == {"CHOWN", "60"}
 

@@ -14,6 +14,7 @@ from lucid.deploy.networks import driver_options
 
 CATALOG = Catalog()
 WANTED = {piece.name: expected(piece, {}) for piece in CATALOG.pieces}
+IMAGE = f"sha256:{'0a' * 32}"
 XRDP_MASK = "00000000200000eb"
 """AUDIT_WRITE (29), SETUID (7), SETGID (6), KILL (5), FOWNER (3), DAC_OVERRIDE (1), CHOWN (0)."""
 
@@ -51,7 +52,7 @@ def inspected(wanted: Expected) -> dict[str, Any]:
     """What of `docker inspect` is looked at."""
     return {
         "Name": f"/{wanted.name}",
-        "Image": "sha256:1234",
+        "Image": IMAGE,
         "State": {"Status": "running", "Health": {"Status": "healthy"}},
         "Config": {
             "Image": wanted.image,

@@ -2,13 +2,13 @@
 
 import os
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from lucid.cli.console import EXIT_FAILED, JsonOption, out, print_json, run, table
+from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, desk
 
 if TYPE_CHECKING:
     from lucid.deploy.launch.checks import Failure, Result
@@ -20,26 +20,20 @@ def verify(
     phase: Annotated[
         int | None, typer.Option("--phase", min=1, max=4, help="Only the containers up to this phase; default: all.")
     ] = None,
-    deploy_dir: Annotated[
-        Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")
-    ] = None,
-    context: Annotated[str | None, typer.Option("--context", help="Docker context of another machine.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Another machine's engine: ssh://root@pi")] = None,
+    deploy_dir: DirOption = None,
+    context: ContextOption = "",
+    host: HostOption = "",
     json: JsonOption = False,
 ) -> None:
     """Check what runs against the catalog: identity, shell, read-only root, capabilities, isolation of networks in both
     directions, mounts, health, ports, limits, logs, secrets. Exit status 1 when something is not as it has to be."""
-    from lucid.deploy.catalog import Catalog
-    from lucid.deploy.launch.engine import find_engine
-    from lucid.deploy.launch.place import Place
     from lucid.deploy.launch.verify import verify as look
 
     async def work() -> "list[Result]":
-        where = (*(("--context", context) if context else ()), *(("--host", host) if host else ()))
-        catalog = Catalog()
+        there = await desk(deploy_dir, context, host)
         # As Compose has it: what the shell has wins over environment files.
-        values = Place.load(deploy_dir).values(catalog) | os.environ
-        return await look(await find_engine(where), catalog, values, phases=phase)
+        values = there.place.values(there.catalog) | os.environ
+        return await look(there.engine, there.catalog, values, phases=phase)
 
     results = run(work())
     if json:

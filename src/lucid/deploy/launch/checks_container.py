@@ -5,6 +5,7 @@ from typing import Any
 
 from lucid.deploy.launch.checks import Check, Seen, differs
 from lucid.deploy.launch.expected import Expected
+from lucid.deploy.launch.sets import Image
 from lucid.deploy.shared import INTERVAL_S, LOG_DRIVER, LOG_OPTIONS, RESTART, RETRIES, TIMEOUT_S
 
 _NS = 1_000_000_000
@@ -26,10 +27,10 @@ def health_check(expected: Expected, seen: Seen) -> Iterator[str]:
 
 
 def image(expected: Expected, seen: Seen) -> Iterator[str]:
-    found = str(seen.inspected["Config"]["Image"])
-    # `lucid deploy up` pins an image by what it is: the tag says so.
-    pinned = f"{expected.image.rpartition(':')[0]}:set-{str(seen.inspected['Image']).removeprefix('sha256:')[:12]}"
-    yield from differs("image", expected.image, expected.image if found == pinned else found)
+    """By its name, or by the one under which `lucid deploy up` pins it."""
+    name = seen.inspected["Config"]["Image"]
+    if name != Image(name=expected.image, id=seen.inspected["Image"]).pinned:
+        yield from differs("image", expected.image, name)
 
 
 def privileges(expected: Expected, seen: Seen) -> Iterator[str]:

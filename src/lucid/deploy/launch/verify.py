@@ -41,6 +41,9 @@ async def verify(
             _isolation(engine, image, there, wanted, found), _secrets(engine, image, found, values)
         )
         results += [*connections, secrets]
+    else:
+        nowhere = Failure("the deployment", "no service runs from whose image one could look")
+        results.append(Result("connections", "a network reaches what is on it and nothing else", 0, (nowhere,)))
     return results
 
 

@@ -1,0 +1,186 @@
+"""All containers on a real engine: the spec's own commands, what `lucid deploy verify` finds, and a desktop that is
+recorded and proven through them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lucid.deploy.images.build import docker
+from lucid.model.session import EndReason
+from lucid.runtime.export import export_paths
+from lucid.runtime.picture import read_identity, recorded_frames, screen_at
+from tests.containers.terminal import wait_for
+from tests.containers.whole_set import NAMES, WholeSet
+from tests.deploy.test_spec import EXTERNAL, NETWORKS, PHASES, PLANNED, PORTS
+from tests.flow.test_api import Person, proven, unpack
+from tests.real.rdp_client import Display, freerdp, running_display, save_png, screenshot
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes root and a container engine"),
+    pytest.mark.timeout(900),
+]
+
+WIDTH, HEIGHT = 1024, 768
+DRAWN_PIXELS = 100_000
+BLACK = b"\0\0\0"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSet]:
+    """All containers, healthy. Those of a deployment in use are not touched."""
+    known = subprocess.run(
+        [docker(), "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
+    )
+    if there := sorted(set(known.stdout.split()) & set(NAMES)):
+        pytest.fail(f"containers of these names are there already: {', '.join(there)}; remove them first")
+    made = WholeSet.prepared(tmp_path_factory.mktemp("whole"))
+    try:
+        made.bring_up()
+        yield made
+    finally:
+        made.remove(NAMES)
+
+
+def test_the_spec_s_verification_commands(running: WholeSet) -> None:
+    table = running.shell(r'docker ps --format "table {{.Names}}\t{{.Status}}\t{{.Ports}}"').splitlines()
+    assert {line.split()[0] for line in table if "(healthy)" in line} >= set(NAMES)
+    assert running.shell("docker ps --filter health=healthy").count("(healthy)") >= len(NAMES)
+    on_network = running.shell("docker network inspect lucid-pi-network")
+    for name in NAMES:
+        assert f'"Name": "{name}"' in on_network
+        assert '"Mounts"' in running.shell(f'docker inspect {name} | grep -A 10 "Mounts"')
+        if name == "rdp-xrdp":
+            continue
+        refused = running.shell(f'docker exec {name} sh -c "echo test" 2>&1 | grep "executable file not found"; true')
+        assert "executable file not found" in refused
+        assert "executable file not found" in running.shell(f"docker exec {name} id 2>&1; true")
+
+
+def test_the_spec_s_rows_hold_for_what_runs(running: WholeSet) -> None:
+    wanted = {name for names in PHASES.values() for name in names} - PLANNED
+    assert wanted == set(NAMES)
+    documents = {name: running.inspect(name) for name in NAMES}
+    for name, document in documents.items():
+        image = f"pickme/lucid-{name.removeprefix('lucid-')}:{running.environment['LUCID_IMAGE_TAG']}"
+        assert document["Config"]["Image"] == image
+        assert document["Config"]["User"] == ("0:0" if name == "rdp-xrdp" else "65532:65532")
+        assert "NET_BIND_SERVICE" not in str(document["HostConfig"]["CapAdd"])
+    for name, port in PORTS.items():
+        assert f"LUCID_HTTP_PORT={port}" in documents[name]["Config"]["Env"]
+    for name, offered in EXTERNAL.items():
+        (bound,) = documents[name]["NetworkSettings"]["Ports"][f"{offered}/tcp"]
+        assert bound["HostPort"] == str(offered)
+    for network, (subnet, gateway) in NETWORKS.items():
+        shown = running.shell(f"docker network inspect {network}")
+        assert f'"Subnet": "{subnet}"' in shown
+        assert f'"Gateway": "{gateway}"' in shown
+
+
+def test_verify_finds_nothing(running: WholeSet) -> None:
+    assert running.verify() == {}
+
+
+def test_verify_finds_what_somebody_changed(running: WholeSet) -> None:
+    """A restart policy taken away, a way onto the isolated network, and a password as an argument."""
+    password = (running.secrets / "redis-password").read_text().strip()
+    running.shell("docker update --restart no data-chain")
+    running.shell("docker network connect lucid-tron-isolated session-api")
+    waiting = ("docker", "exec", "--interactive", "session-storage", "/usr/bin/python3", "-c", "input()", password)
+    with subprocess.Popen(waiting, env=running.environment, stdin=subprocess.PIPE) as leak:
+        try:
+            found = running.verify()
+        finally:
+            leak.communicate(b"\n")
+            running.shell("docker update --restart unless-stopped data-chain")
+            running.shell("docker network disconnect lucid-tron-isolated session-api")
+    assert {check: [where for where, _ in failures] for check, failures in found.items() if check != "secrets"} == {
+        "restart": ["data-chain"],
+        "networks": ["session-api"],
+    }
+    assert {(where, problem.split(" stands in ")[0]) for where, problem in found["secrets"]} == {
+        ("session-storage", "redis-password")
+    }
+
+
+@pytest.fixture
+def display(tmp_path: Path) -> Iterator[Display]:
+    with running_display(tmp_path, WIDTH, HEIGHT) as found:
+        yield found
+
+
+@pytest.fixture
+async def admin(running: WholeSet) -> AsyncIterator[Person]:
+    """Logged in through the published port; the gateway's certificate is its own."""
+    async with httpx.AsyncClient(base_url="https://127.0.0.1:8080", trust_env=False, verify=False) as http:
+        yield await Person.log_in(http, "admin", running.administrator_password.reveal())
+
+
+async def test_a_desktop_is_recorded_and_proven(
+    running: WholeSet, admin: Person, display: Display, tmp_path: Path
+) -> None:
+    await admin.ask("POST", "/desktops", 201, name="desk")
+    granted = await admin.ask("POST", "/sessions", 201, host="desk")
+    endpoint = granted["endpoint"]
+    assert (endpoint["address"], endpoint["port"]) == ("127.0.0.1", 3389)
+    options = (f"/size:{WIDTH}x{HEIGHT}", f"/load-balance-info:lucid={granted['ticket']}")
+    with freerdp(display, tmp_path, endpoint["port"], *options):
+        await asyncio.to_thread(wait_for, lambda: shows_desktop(display), "the desktop is drawn", 60)
+        shown = await asyncio.to_thread(still, display)
+    session = await proven(admin)
+    assert (session["host"], session["end"]["reason"]) == ("desk", EndReason.CLIENT_CLOSED)
+
+    data = str(running.data.root)
+    report = await asyncio.to_thread(running.lucid, "--data-dir", data, "session", "verify", session["id"])
+    assert "VERIFIED" in report.upper()
+    archive = await admin.ask("GET", f"/sessions/{session['id']}/download", 200)
+    bundle = await asyncio.to_thread(unpack, archive, tmp_path / "export")
+    export = export_paths(bundle.parent)
+    offline = ("verify", str(bundle), "--recording", str(export.chunks), "--key", str(export.key))
+    await asyncio.to_thread(running.lucid, *offline)
+    identity = read_identity(running.secrets / "keys/owner-identity")
+    recorded = await asyncio.to_thread(lambda: screen_at(recorded_frames(export, identity)).rgb())
+    save_png(shown, WIDTH, HEIGHT, tmp_path / "shown.png")
+    save_png(recorded, WIDTH, HEIGHT, tmp_path / "recorded.png")
+    assert recorded == shown, f"see {tmp_path}"
+
+
+def still(display: Display) -> bytes:
+    """The picture, once it stays the same for a second."""
+    shots = [b"", screenshot(display, WIDTH, HEIGHT)]
+
+    def is_still() -> bool:
+        time.sleep(1)
+        shots.append(screenshot(display, WIDTH, HEIGHT))
+        return shots[-1] == shots[-2]
+
+    wait_for(is_still, "the desktop is still", 30)
+    return shots[-1]
+
+
+def shows_desktop(display: Display) -> bool:
+    """A wallpaper and windows, where the client had a black window at first."""
+    rgb = screenshot(display, WIDTH, HEIGHT)
+    return len(rgb) // 3 - rgb.count(BLACK) > DRAWN_PIXELS
+
+
+def test_a_container_that_dies_comes_back(running: WholeSet) -> None:
+    """Not `docker kill`, which the restart policy takes for somebody's wish."""
+    os.kill(running.inspect("data-chain")["State"]["Pid"], signal.SIGKILL)
+    wait_for(lambda: running.inspect("data-chain")["RestartCount"] == 1, "it is started again", 30)
+    running.wait_healthy(["data-chain"])
+    assert running.verify() == {}
+
+
+def test_one_command_brings_all_up(running: WholeSet) -> None:
+    """The master file, over the data of the phases' run."""
+    running.remove(NAMES)
+    running.bring_up_at_once()
+    assert running.verify() == {}
