@@ -1,6 +1,7 @@
 """`lucid deploy verify` over a whole deployment: nothing is passed over, and each fault has its place."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ async def test_all_is_as_it_has_to_be() -> None:
     assert all(result.looked for result in results)
     assert {result.looked for result in results if result.name in {"present", "health", "no-shell"}} == {len(WANTED)}
     assert len({result.name for result in results}) == len(results)
+
+
+async def test_every_check_is_in_the_documentation(files: dict[str, str]) -> None:
+    section = files["docs/deployment.md"].partition("## What is verified")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    results = await verify(FakeEngine(), CATALOG, {})
+    assert sorted(re.findall("`([a-z-]+)`", " ".join(rows))) == sorted(result.name for result in results)
 
 
 async def test_a_container_that_is_missing() -> None:
