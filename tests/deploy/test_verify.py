@@ -72,6 +72,33 @@ async def test_a_container_that_cannot_be_looked_into_is_no_success() -> None:
     assert await failures(engine) == {"inside": [("data-chain", why)]}
 
 
+async def test_a_program_that_does_not_end_is_one_that_failed() -> None:
+    class Stuck(FakeEngine):
+        async def run(self, command: Command) -> Done:
+            if command.arguments[:2] == ("exec", "data-chain"):
+                raise Unavailable("docker exec data-chain: no end within 20 s")
+            return await super().run(command)
+
+    found = await failures(Stuck())
+    assert found == {
+        "inside": [("data-chain", "no program could be run in it: docker exec data-chain: no end within 20 s")]
+    }
+
+
+async def test_strangers_that_cannot_look_are_no_success() -> None:
+    class Full(FakeEngine):
+        async def run(self, command: Command) -> Done:
+            if command.arguments[0] == "run":
+                return Done(125, "", "no space left on device")
+            return await super().run(command)
+
+    found = await failures(Full())
+    assert sorted(found) == ["connections", "egress", "names", "secrets"]
+    assert {problem for problems in found.values() for _, problem in problems} == {
+        "a container to look from could not run: no space left on device"
+    }
+
+
 async def test_a_network_that_is_not_isolated() -> None:
     engine = FakeEngine()
     engine.networks[TRON]["Internal"] = False

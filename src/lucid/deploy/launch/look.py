@@ -8,7 +8,7 @@ from typing import Any
 from lucid.base.errors import Unavailable
 from lucid.deploy.images.sheet import USER
 from lucid.deploy.launch.checks import Document, Seen
-from lucid.deploy.launch.engine import Command, Engine
+from lucid.deploy.launch.engine import Command, Done, Engine
 from lucid.deploy.launch.probes import program
 
 AT_ONCE = 6
@@ -16,7 +16,7 @@ AT_ONCE = 6
 LOG_LINES = 20_000
 SECRETS = "/secrets"
 _SHELL = ("sh", "-c", "echo test")
-_LIMIT_S = 60.0
+_LIMIT_S = 20.0
 
 
 async def inspected(engine: Engine, kind: str, names: Sequence[str]) -> list[Document]:
@@ -34,8 +34,8 @@ async def seen(engine: Engine, documents: Iterable[Document]) -> tuple[dict[str,
     async def look(document: Document) -> tuple[Seen, str]:
         name = document["Name"].removeprefix("/")
         async with slots:
-            inside = await engine.run(Command(("exec", name, *program("container")), limit_s=_LIMIT_S))
-            shell = await engine.run(Command(("exec", name, *_SHELL), limit_s=_LIMIT_S))
+            inside = await _in(engine, name, program("container"))
+            shell = await _in(engine, name, _SHELL)
         found = Seen(document, answer(inside.out), (shell.status, shell.err or shell.out))
         return found, "" if found.inside else inside.reason
 
@@ -46,6 +46,14 @@ async def seen(engine: Engine, documents: Iterable[Document]) -> tuple[dict[str,
         {name: each for name, (each, _) in zip(names, looked, strict=True)},
         {name: why for name, (_, why) in zip(names, looked, strict=True) if why},
     )
+
+
+async def _in(engine: Engine, name: str, command: Sequence[str]) -> Done:
+    """What became of a program in a container; one that does not end is one that failed."""
+    try:
+        return await engine.run(Command(("exec", name, *command), limit_s=_LIMIT_S))
+    except Unavailable as error:
+        return Done(1, "", error.detail)
 
 
 async def logs(engine: Engine, names: Iterable[str]) -> dict[str, str]:
@@ -85,14 +93,16 @@ async def leaks(engine: Engine, image: str, secrets_dir: str, texts: Mapping[str
 async def _beside(
     engine: Engine, image: str, options: Sequence[str], command: Sequence[str], given: bytes = b""
 ) -> Document:
-    """Run a program in a container of its own, which is gone afterwards."""
+    """Run a program in a container of its own, which is gone afterwards. Raises Unavailable when it does not answer."""
+    if not image:
+        raise Unavailable("no service runs from whose image one could look")
     hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--log-driver", "none")
     first, *others = command
     arguments = ("run", "--rm", "--pull", "never", *hardened, *options, "--entrypoint", first, image, *others)
     done = await engine.run(Command(arguments, limit_s=_LIMIT_S, given=given))
-    if done.status != 0:
+    if done.status != 0 or not (found := answer(done.out)):
         raise Unavailable(f"a container to look from could not run: {done.reason}")
-    return answer(done.out)
+    return found
 
 
 def answer(text: str) -> dict[str, Any]:
