@@ -54,3 +54,23 @@ def test_compose_lint_finds_nothing_but_what_we_mean() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_hadolint_finds_nothing() -> None:
+    files = [path for path in render(Catalog()) if Path(path).name.startswith("Dockerfile") and "ignore" not in path]
+    assert len(files) > 4
+    done = subprocess.run(
+        [Path(sys.executable).with_name("hadolint"), *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dclint_finds_nothing() -> None:
+    done = subprocess.run(
+        ["npx", "--yes", "dclint@3.1.0", "-r", "configs/docker"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
