@@ -75,7 +75,8 @@ def test_distroless_containers(terminal: Terminal) -> None:
     """The base image for this machine, and for arm64 under emulation."""
     subprocess.run([checkout() / "scripts/binfmt"], check=True)
     platforms = sorted({terminal.environment["LUCID_PLATFORM"], "linux/arm64"})
-    terminal.lucid("images", "base", "--no-desktop", "--platform", ",".join(platforms), limit_s=300)
+    named = ("--tag", "")  # by the platform
+    terminal.lucid("images", "base", "--no-desktop", "--platform", ",".join(platforms), *named, limit_s=300)
     terminal.shell(NETWORKS_SCRIPT)
     for line in DISTROLESS:
         assert f"#   {line}\n" in Path(checkout(), line.split()[4]).read_text()

@@ -181,6 +181,7 @@ def test_a_network_made_with_the_spec_s_own_command_is_as_declared() -> None:
         ({"IPAM": {"Config": [{"Subnet": "172.21.0.0/24", "Gateway": "172.21.0.1"}]}}, "subnet"),
         ({"IPAM": {"Config": [{"Subnet": "172.21.0.0/16", "Gateway": "172.21.0.9"}]}}, "gateway"),
         ({"IPAM": {"Config": []}}, "subnet: expected 172.21.0.0/16, found nothing"),
+        ({"IPAM": {"Config": [*inspected_network(TRON)["IPAM"]["Config"], {"Subnet": "fd00::/64"}]}}, "fd00::/64"),
         ({"Options": None}, "enable_ip_masquerade: expected false, found true"),
         (
             {

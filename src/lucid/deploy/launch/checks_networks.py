@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lucid.catalog.types import Network
 from lucid.deploy.launch.checks import Document, Failure, Result, differs
@@ -11,7 +10,6 @@ from lucid.deploy.networks import driver_options
 
 OUTSIDE = ("192.0.2.1", 80)
 """An address of nobody (RFC 5737): it is the route there that must not be."""
-
 
 UNSAID = {
     "com.docker.network.bridge.enable_icc": "true",
@@ -35,10 +33,10 @@ class Attempt:
 
 def declared(network: Network, found: Document) -> Iterator[str]:
     """What `docker network inspect` says against the catalog."""
-    (pool,) = found["IPAM"]["Config"] or [{}]
+    pools = found["IPAM"]["Config"] or []
     yield from differs("driver", "bridge", found["Driver"])
-    yield from differs("subnet", network.subnet, pool.get("Subnet"))
-    yield from differs("gateway", network.gateway, pool.get("Gateway"))
+    yield from differs("subnet", network.subnet, ", ".join(pool["Subnet"] for pool in pools))
+    yield from differs("gateway", network.gateway, ", ".join(pool.get("Gateway", "none") for pool in pools))
     yield from differs("internal", network.internal, found["Internal"])
     yield from differs("attachable", True, found["Attachable"])
     options, wanted = found["Options"] or {}, driver_options(network)
@@ -99,10 +97,10 @@ def named(
 
 def of_networks(networks: Iterable[Network], found: Iterable[Document]) -> Result:
     by_name = {each["Name"]: each for each in found}
-    failures, looked = [], 0
+    networks, failures = list(networks), []
     for network in networks:
-        looked += 1
-        document: Any = by_name.get(network.name)
+        document = by_name.get(network.name)
         problems = declared(network, document) if document else ["there is none"]
         failures += [Failure(network.name, problem) for problem in problems]
-    return Result("network-options", "subnet, gateway, isolation and options as declared", looked, tuple(failures))
+    about = "subnet, gateway, isolation and options as declared"
+    return Result("network-options", about, len(networks), tuple(failures))
