@@ -47,6 +47,7 @@ class Desk:
     place: "Place"
     catalog: "Catalog"
     deployments: "Deployments"
+    show: deploy_show.Display
 
 
 async def desk(
@@ -73,17 +74,18 @@ async def desk(
     async def opener(there: "Place") -> None:
         await asyncio.to_thread(unlock, there, catalog)
 
+    show = show or deploy_show.Silent()
     deployments = Deployments(
         engine=engine,
         place=place,
         catalog=catalog,
         opener=opener,
-        show=show or deploy_show.Silent(),
+        show=show,
         clock=SystemClock(),
         lucid=lucid.__version__,
         rules=Rules(limit_s=limit_s),
     )
-    return Desk(engine, place, catalog, deployments)
+    return Desk(engine, place, catalog, deployments, show)
 
 
 def act(
@@ -113,6 +115,22 @@ def act(
             say(waiting)
     if not ended.is_well:
         raise typer.Exit(EXIT_FAILED)
+
+
+async def fit(there: Desk, *, images: bool) -> None:
+    """Raises Unavailable unless the machine is fit for the deployment. Whether the images of their names are there
+    matters only if `images` are looked up by name."""
+    from lucid.deploy.launch.preflight import preflight
+    from lucid.deploy.launch.progress import Step
+
+    checks = await preflight(there.place, there.engine, there.catalog)
+    for check in checks:
+        if check.state == "warning":
+            there.show(Step(f"preflight: {check.name}: {check.detail}"))
+    failed = [check for check in checks if check.state == "failed" and (images or check.name != "images")]
+    if failed:
+        said = "; ".join(f"{check.name}: {check.detail} ({check.remedy})" for check in failed)
+        raise Unavailable(f"preflight: {said}; --skip-preflight goes on all the same")
 
 
 def document(ended: "Ended", waiting: str) -> dict[str, Any]:

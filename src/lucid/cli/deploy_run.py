@@ -8,14 +8,16 @@ from rich.markup import escape
 from lucid.base.errors import InvalidInput
 from lucid.cli import deploy_show
 from lucid.cli.console import EXIT_FAILED, JsonOption, out, print_json, run, say, table, time_text
-from lucid.cli.deploy_desk import LIMIT_S, ContextOption, Desk, DirOption, HostOption, TimeoutOption, act, desk
+from lucid.cli.deploy_desk import LIMIT_S, ContextOption, Desk, DirOption, HostOption, TimeoutOption, act, desk, fit
 from lucid.verify.text import printable
 
 if TYPE_CHECKING:
     from lucid.deploy.launch.condition import Condition
-    from lucid.deploy.launch.deployments import Ended
+    from lucid.deploy.launch.deployments import Check, Ended
     from lucid.deploy.launch.record import Record
     from lucid.deploy.launch.sets import DeploymentSet
+
+SkipOption = Annotated[bool, typer.Option("--skip-preflight", help="Do not look at the machine first.")]
 
 
 def up(
@@ -24,6 +26,7 @@ def up(
         bool, typer.Option("--keep", help="If the first set ever fails, leave what was started, to look at it.")
     ] = False,
     timeout: TimeoutOption = LIMIT_S,
+    skip_preflight: SkipOption = False,
     deploy_dir: DirOption = None,
     context: ContextOption = "",
     host: HostOption = "",
@@ -36,7 +39,7 @@ def up(
     """
 
     async def work(there: Desk) -> "Ended":
-        return await there.deployments.up(only=phase, keep=keep)
+        return await there.deployments.up(only=phase, keep=keep, check=_check(there, skip_preflight))
 
     act(work, deploy_dir, context, host, timeout, json=json)
 
@@ -44,6 +47,7 @@ def up(
 def upgrade(
     pull: Annotated[bool, typer.Option("--pull", help="Fetch the images from their registry first.")] = False,
     timeout: TimeoutOption = LIMIT_S,
+    skip_preflight: SkipOption = False,
     deploy_dir: DirOption = None,
     context: ContextOption = "",
     host: HostOption = "",
@@ -55,9 +59,13 @@ def upgrade(
     """
 
     async def work(there: Desk) -> "Ended":
-        return await there.deployments.up(anew=True, pull=pull)
+        return await there.deployments.up(anew=True, pull=pull, check=_check(there, skip_preflight))
 
     act(work, deploy_dir, context, host, timeout, json=json)
+
+
+def _check(there: Desk, skip: bool) -> "Check | None":
+    return None if skip else lambda images: fit(there, images=images)
 
 
 def rollback(

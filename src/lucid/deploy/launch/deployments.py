@@ -4,7 +4,7 @@ is written down."""
 import getpass
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -25,6 +25,10 @@ from lucid.deploy.launch.progress import Show, Step
 from lucid.deploy.launch.record import Act, History, Record, Unsaid
 from lucid.deploy.launch.sets import ENVIRONMENT, Content, DeploymentSet, Sets, State
 from lucid.ports.access import AuditEvent, Outcome
+
+Check = Callable[[bool], Awaitable[None]]
+"""Looks whether the machine is fit, once settings are open; told whether images were looked up by name. Raises
+LucidError when it is not."""
 
 _RETURNING = "returning"
 """A file with the number of the set that a rollback has brought up, until all that follows from it is written."""
@@ -75,7 +79,15 @@ class Deployments:
         self.history = History(place.history)
         self.unsaid = Unsaid(place.deploy_dir / "unsaid.jsonl")
 
-    async def up(self, *, only: int | None = None, anew: bool = False, pull: bool = False, keep: bool = False) -> Ended:
+    async def up(
+        self,
+        *,
+        only: int | None = None,
+        anew: bool = False,
+        pull: bool = False,
+        keep: bool = False,
+        check: Check | None = None,
+    ) -> Ended:
         """Bring up what is configured, all phases or `only` one; what runs as it should be is left alone. `anew`: with
         the images that the names stand for now. A set that does not get healthy is replaced by the one before; `keep`
         leaves it if there was none. Raises Unavailable, InvalidInput."""
@@ -85,6 +97,8 @@ class Deployments:
             if pull:
                 await images.pull(engine, images.names(self._catalog, self._place.values(self._catalog)).values())
             current = self.sets.current()
+            if check is not None:
+                await check(anew or current is None)
             wanted = self._wanted(await content.wanted(engine, self._catalog, self._place, current, anew=anew), current)
             if only is not None:
                 self._check_phase(wanted, only)
@@ -180,16 +194,16 @@ class Deployments:
 
     def _wanted(self, wanted: Content, current: DeploymentSet | None) -> DeploymentSet:
         """The current set if it is as wanted, or the one that was begun and interrupted, or a new one."""
-        if current is not None and current.configuration == wanted.configuration:
-            return current
-        found = None
+        found = current if current is not None and current.configuration == wanted.configuration else None
         for one in self.sets.all():
-            if one.state is State.WANTED and one.configuration == wanted.configuration:
-                found = one
-            elif one.state is State.WANTED:
-                self.sets.change(one, State.FAILED, "interrupted, and replaced by another")
+            if one.state is State.WANTED:
+                if found is None and one.configuration == wanted.configuration:
+                    self._show(Step(f"going on with set {one.number}"))
+                    found = one
+                else:
+                    self._show(Step(f"set {one.number}, which was interrupted, is given up"))
+                    self.sets.change(one, State.FAILED, "interrupted")
         if found is not None:
-            self._show(Step(f"going on with set {found.number}"))
             return found
         made = self.sets.create(wanted, time=self._clock.now(), lucid=self._lucid)
         self._show(Step(f"set {made.number}"))
