@@ -2,6 +2,7 @@
 recorded and proven through them."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from lucid.model.session import EndReason
 from lucid.runtime.export import export_paths
 from lucid.runtime.picture import read_identity, recorded_frames, screen_at
 from tests.containers.terminal import wait_for
-from tests.containers.whole_set import NAMES, WholeSet
+from tests.containers.whole_set import CATALOG, NAMES, WholeSet
 from tests.deploy.test_spec import EXTERNAL, NETWORKS, PHASES, PLANNED, PORTS
 from tests.flow.test_api import Person, proven, unpack
 from tests.real.rdp_client import Display, freerdp, running_display, save_png, screenshot
@@ -82,6 +83,17 @@ def test_the_spec_s_rows_hold_for_what_runs(running: WholeSet) -> None:
         shown = running.shell(f"docker network inspect {network}")
         assert f'"Subnet": "{subnet}"' in shown
         assert f'"Gateway": "{gateway}"' in shown
+
+
+def test_logs_are_json_on_the_host(running: WholeSet) -> None:
+    for service in CATALOG.services:
+        lines = [
+            line
+            for path in Path(running.environment["LUCID_LOGS_ROOT"], service.name).iterdir()
+            for line in path.read_text().splitlines()
+        ]
+        assert lines, service.name
+        assert all({"event", "level", "timestamp"} <= json.loads(line).keys() for line in lines), service.name
 
 
 def test_verify_finds_nothing(running: WholeSet) -> None:
