@@ -11,10 +11,8 @@ import typer
 import lucid
 from lucid.base.clock import SystemClock
 from lucid.base.errors import InvalidInput, LucidError, Unavailable
-from lucid.catalog.types import PI_NETWORK
 from lucid.cli import deploy_show
 from lucid.cli.console import EXIT_FAILED, run, say
-from lucid.deploy import variables
 
 if TYPE_CHECKING:
     from lucid.deploy.catalog import Catalog
@@ -154,10 +152,10 @@ def conclusion(ended: "Ended") -> str:
     """The end of an act in a sentence."""
     brought, seconds = ended.brought, f"{ended.seconds:.1f} s"
     if brought.failure is None:
-        if brought.runs is None or ended.wanted is None:
-            return f"{len(brought.changed)} containers stopped and removed, {seconds}. Data and settings stay."
         if not ended.is_whole:
             return f"Done, {seconds}. Not all phases run yet: lucid deploy up"
+        if brought.runs is None:
+            return f"{len(brought.changed)} containers stopped and removed, {seconds}. Data and settings stay."
         number = brought.runs.number
         if not brought.changed:
             return f"Set {number} runs, and all of it is healthy: nothing to change ({seconds})."
@@ -171,6 +169,8 @@ def conclusion(ended: "Ended") -> str:
 
 async def tell(there: Desk, ended: "Ended") -> LucidError | None:
     """Tell the platform what it has not been told of its deployments; returns why that could not be."""
+    from lucid.catalog.types import PI_NETWORK
+    from lucid.deploy import variables
     from lucid.ports.access import Audit
     from lucid.runtime.client import RemotePlatform, write_deployment
     from lucid.runtime.paths import DataDir
