@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -51,11 +52,29 @@ def test_it_ends_as_the_service_answers(service: http.server.HTTPServer, answer:
 
 
 def test_nobody_listens(service: http.server.HTTPServer) -> None:
+    service.shutdown()
     service.server_close()
     done = check(str(service.server_port))
     assert done.returncode == 1
     assert "ConnectionRefusedError" in done.stdout
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_an_answer_of_another_protocol() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_answer, args=(listener, b"SSH-2.0-x\r\n"))
+        thread.start()
+        done = check(str(listener.getsockname()[1]))
+        thread.join()
+    assert done.returncode == 1
+    assert "expected an answer in HTTP" in done.stdout
+
+
+def _answer(listener: socket.socket, answer: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1024)
+        connection.sendall(answer)
 
 
 def test_no_port_is_given() -> None:
