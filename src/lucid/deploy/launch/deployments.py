@@ -169,11 +169,6 @@ class Deployments:
                 removed += await bringup.remove_all(one)
             return self._ended(Act.STOPPED, self.sets.current(), None, Brought(None, removed), begun)
 
-    async def is_running(self) -> bool:
-        """Whether any container of the deployment is there."""
-        names = [name for one in self.sets.all() for name in one.containers]
-        return bool(await look(self._engine, dict.fromkeys(names)))
-
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[tuple[Bringup, Engine]]:
         async with locked(self._place.lock, wait_s=self._wait_s) as handle:
