@@ -29,7 +29,7 @@ LUCID = Path(sys.executable).with_name("lucid")
 def run() -> list[Row]:
     """Nothing of a deployment may run on this machine."""
     WORK.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=WORK) as name:
+    with tempfile.TemporaryDirectory(dir=WORK.absolute()) as name:
         Path(name).chmod(0o755)  # containers reach their folders in it
         environment = _prepare(Path(name))
         try:
