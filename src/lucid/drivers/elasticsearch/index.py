@@ -22,6 +22,8 @@ from lucid.ports.search import Collection, Indexed, Page, Query
 REQUEST_S = 10.0
 CHUNK_BYTES = 1_000_000
 """A request that is sent in one piece; a longer one would hold the event loop up."""
+OLD_STAYS_S = 1.0
+"""How long an index stays after another took its place: searches that had begun in it end there."""
 _HTTP_NOT_FOUND, _HTTP_CONFLICT = 404, 409
 
 
@@ -106,6 +108,7 @@ class ElasticsearchIndex:
                 size=limit,
                 source_includes=["body"],
                 track_total_hits=True,
+                allow_partial_search_results=False,
             )
         except NotFoundError:
             return None
@@ -154,6 +157,7 @@ class ElasticsearchIndex:
             ]
             await self._client.indices.update_aliases(actions=actions)
             if old:
+                await asyncio.sleep(OLD_STAYS_S)
                 await self._client.indices.delete(index=",".join(old), ignore_unavailable=True)
 
     async def _bulk(self, alias: str, actions: Iterable[Json], passed_over: set[int]) -> None:
