@@ -96,7 +96,8 @@ def test_a_link_is_not_followed(out: Path, tmp_path_factory: pytest.TempPathFact
 
 def test_one_target(tmp_path: Path) -> None:
     assert lucid("--target", "swarm", "--out", tmp_path).exit_code == 0
-    assert [path for path, _ in contents(tmp_path)] == ["configs/docker/swarm/lucid-stack.yml"]
+    names = ("folders.sh", "lucid-stack.yml", "networks.sh")
+    assert [path for path, _ in contents(tmp_path)] == [f"configs/docker/swarm/{name}" for name in names]
 
 
 @pytest.mark.parametrize("arguments", [("--out", "/nowhere"), ("--target", "kubernetes"), ("--out", __file__)])

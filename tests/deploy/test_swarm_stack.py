@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lucid.deploy.catalog import Catalog
+from lucid.deploy.machines import FOLDERS, NETWORKS
 from lucid.deploy.registry import render
 from lucid.deploy.swarm import STACK
 
@@ -58,7 +59,12 @@ def test_a_service_that_does_not_become_healthy_is_taken_back(stack: dict[str, A
         update = service["deploy"]["update_config"]
         assert (update["failure_action"], update["order"]) == ("rollback", "stop-first")
         health = service["healthcheck"]
-        assert int(update["monitor"][:-1]) > int(health["start_period"][:-1])
+        assert seconds(update["monitor"]) > health["retries"] * seconds(health["interval"])
+
+
+def seconds(text: str) -> int:
+    assert text.endswith("s")
+    return int(text[:-1])
 
 
 def test_data_stays_on_one_machine(stack: dict[str, Any]) -> None:
@@ -77,10 +83,10 @@ def test_secrets_are_of_the_container_s_user(stack: dict[str, Any]) -> None:
     assert all("${LUCID_SECRETS_VERSION:-1}" in secret["name"] for secret in stack["secrets"].values())
 
 
-def test_networks(stack: dict[str, Any]) -> None:
-    assert {network["driver"] for network in stack["networks"].values()} == {"overlay"}
-    assert stack["networks"]["lucid-tron-isolated"]["internal"] is True
-    assert "internal" not in stack["networks"]["lucid-pi-network"]
+def test_networks_are_made_beforehand(stack: dict[str, Any]) -> None:
+    """An option of a stack's network cannot be left out by a variable, and the encryption's value has no effect."""
+    assert all(network["external"] is True for network in stack["networks"].values())
+    assert {name for service in stack["services"].values() for name in service["networks"]} == set(stack["networks"])
 
 
 def test_docker_reads_it(files: dict[str, str], docker: str, tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ def test_docker_reads_it(files: dict[str, str], docker: str, tmp_path: Path) -> 
 
 
 def test_targets_are_apart(catalog: Catalog, files: dict[str, str]) -> None:
-    assert set(render(catalog, target="swarm")) == {STACK}
+    assert set(render(catalog, target="swarm")) == {STACK, NETWORKS, FOLDERS}
     assert STACK not in render(catalog, target="compose")
     assert {*render(catalog, target="swarm"), *render(catalog, target="compose")} == set(files)
 

@@ -1,6 +1,8 @@
 """The networks of a deployment: the commands that make them, and the script of those commands."""
 
 import shlex
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from lucid.catalog.types import Network
 from lucid.deploy.catalog import Catalog
@@ -11,7 +13,7 @@ MTU = 1500
 
 _SCRIPT = """\
 #!/bin/sh
-# The networks of Lucid. {mark}
+# {about} {mark}
 #
 # Run it as often as you like: a network that is there as it should be is left alone. One that differs is named and
 # left alone too, and the exit status is 1: `docker network rm` it while nothing uses it, and run this again.
@@ -19,20 +21,20 @@ _SCRIPT = """\
 set -eu
 
 docker=${{DOCKER:-docker}}
-format='{{{{range .IPAM.Config}}}}{{{{.Subnet}}}} {{{{end}}}}{{{{.Internal}}}}'
-status=0
+format='{form}'
+{setting}status=0
 
 # network NAME SUBNET INTERNAL [OPTION...]
 network() {{
     name=$1 subnet=$2 internal=$3
     shift 3
     if ! found=$("$docker" network inspect --format "$format" "$name" 2>/dev/null); then
-        "$docker" network create "$name" --driver bridge --subnet "$subnet" "$@" >/dev/null
+        "$docker" network create "$name" --driver {driver} --subnet "$subnet" "$@" >/dev/null
         echo "$name: made"
-    elif [ "$found" = "$subnet $internal" ]; then
+    elif [ "$found" = "{wanted}" ]; then
         echo "$name: is there"
     else
-        echo "$name: expected subnet and whether it is internal to be \\"$subnet $internal\\", found \\"$found\\"" >&2
+        echo "$name: expected {terms} to be \\"{wanted}\\", found \\"$found\\"" >&2
         status=1
     fi
 }}
@@ -44,7 +46,26 @@ exit $status
 
 def network_files(catalog: Catalog) -> dict[str, str]:
     """Path to text."""
-    return {SCRIPT: _SCRIPT.format(mark=MARK, calls="\n".join(_call(network) for network in catalog.networks))}
+    calls = (_call(network) for network in catalog.networks)
+    return {SCRIPT: script("The networks of Lucid.", Kind("bridge"), calls)}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A driver of networks, and what the script looks at of a network that is there: `form` is a template of `docker
+    network inspect`, `wanted` what it gives for a network as it should be, `terms` what that is in words. `setting` is
+    a line of shell before all."""
+
+    driver: str
+    form: str = "{{range .IPAM.Config}}{{.Subnet}} {{end}}{{.Internal}}"
+    wanted: str = "$subnet $internal"
+    terms: str = "subnet and whether it is internal"
+    setting: str = ""
+
+
+def script(about: str, kind: Kind, calls: Iterable[str]) -> str:
+    """A script that makes the networks of its calls to the shell function `network`."""
+    return _SCRIPT.format(mark=MARK, about=about, calls="\n".join(calls), **asdict(kind))
 
 
 def driver_options(network: Network) -> dict[str, str]:

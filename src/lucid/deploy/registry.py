@@ -14,6 +14,7 @@ from lucid.deploy.infrastructure.base import base_files
 from lucid.deploy.infrastructure.distroless import distroless_files
 from lucid.deploy.infrastructure.environment import infrastructure_environment
 from lucid.deploy.infrastructure.multistage import multistage_files
+from lucid.deploy.machines import machine_files
 from lucid.deploy.networks import network_files
 from lucid.deploy.page import page_files
 from lucid.deploy.picture import picture_files
@@ -45,6 +46,7 @@ RENDERERS = (
     Renderer("page", page_files),
     Renderer("picture", picture_files),
     Renderer("swarm", swarm_files, "swarm"),
+    Renderer("machines", machine_files, "swarm"),
 )
 
 

@@ -1,13 +1,12 @@
 """The Swarm stack: the same containers, spread over several machines."""
 
-from collections.abc import Iterable
-
 from lucid.catalog.keys import KEYS, OPERATOR, identity_key
-from lucid.catalog.types import Key, Network, Publish, Service
+from lucid.catalog.types import Key, Publish, Service
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog, Piece
 from lucid.deploy.container import command_of, exceptions, folders, in_memory, literal, own_health, secret_name, told_of
 from lucid.deploy.container import secrets_of as files_of
+from lucid.deploy.machines import NETWORKS, used
 from lucid.deploy.marks import MARK
 from lucid.deploy.shared import PUBLIC_KEYS_DIR, restrictions
 from lucid.deploy.shared import environment as shared_environment
@@ -17,17 +16,18 @@ from lucid.deploy.yamltext import MERGE, Alias, Anchor, Flow, Node, Noted, Octal
 
 STACK = "configs/docker/swarm/lucid-stack.yml"
 VERSION = Variable("LUCID_SECRETS_VERSION", "1", "part of the names of secrets: Swarm never changes one, so count up")
-ENCRYPTED = Variable("LUCID_SWARM_ENCRYPTED", "true", "whether traffic between machines is encrypted (IPsec)")
 KINDS_WITH_PUBLIC_HALF = {"age-identity", "log-key", "identity-key"}
 
 _NOTE = """\
 All phases as a Swarm stack: {count} containers. {mark}
 
-  set -a; for phase in {phases}; do . /run/lucid/environment/.env.$phase; done; set +a
-  docker stack deploy --resolve-image never -c {stack} lucid
+On the manager, as root, once `docker node update --label-add` has given the label `lucid.data=true` to the machine
+whose disk holds the data, and `lucid.node=true` to each where the containers without data may run:
 
-Label the machines first: `docker node update --label-add lucid.node=true NAME` for each that has the log folders, and
-`lucid.data=true` for the one whose disk holds the data.
+  lucid deploy unlock
+  set -a; for phase in {phases}; do . /run/lucid/environment/.env.$phase; done; set +a
+  {networks}
+  docker stack deploy --detach=true --resolve-image never -c {stack} lucid
 
 What Swarm ignores, and what makes up for it:
   security_opt   No image but rdp-xrdp's holds a set-uid program or a shell, all capabilities are dropped and the user
@@ -37,7 +37,8 @@ What Swarm ignores, and what makes up for it:
   depends_on     Services ask again, less and less often, until those that they need answer.
   memswap_limit  Machines of a Swarm should have no swap.
   host address   A port in host mode is open on every address of its machine: those of the stores are not published.
-  gateway        Overlay networks have no address of the host in them."""
+  gateway        Overlay networks have no address of the host in them; out goes docker_gwbridge, which joins no two
+                 containers."""
 
 
 def swarm_files(catalog: Catalog) -> dict[str, str]:
@@ -55,7 +56,10 @@ def swarm_files(catalog: Catalog) -> dict[str, str]:
             Anchor("public-keys", [_config(key) for key in public]),
         ),
         "services": Spaced({piece.name: _service(piece) for piece in pieces}),
-        "networks": Spaced({network.name: _network(network) for network in _used(catalog)}),
+        "networks": Noted(
+            f"Made by {NETWORKS}: only there can their encryption be a choice.",
+            {network.name: Flow({"name": network.name, "external": True}) for network in used(catalog)},
+        ),
         "secrets": Noted(
             f"Read from the manager's {variables.SECRETS_DIR.default} when the stack is deployed; count "
             f"{VERSION.name} up to change one.",
@@ -67,13 +71,15 @@ def swarm_files(catalog: Catalog) -> dict[str, str]:
         },
     }
     phases = " ".join(phase.name for phase in catalog.phases)
-    return {STACK: dump(document, _NOTE.format(count=len(pieces), mark=MARK, stack=STACK, phases=phases))}
+    return {
+        STACK: dump(document, _NOTE.format(count=len(pieces), mark=MARK, stack=STACK, networks=NETWORKS, phases=phases))
+    }
 
 
 def _deploy() -> Node:
     return Noted(
         "One of each, stopped before the next is started: it has its ports and its data alone. A task counts as\n"
-        "running once it is healthy; one that does not get there within `monitor` is taken back.",
+        "running once it is healthy; an update by which it does not get so, or stay so for `monitor`, is taken back.",
         Anchor(
             "deploy",
             {
@@ -140,23 +146,6 @@ def _placed(piece: Piece) -> dict[str, Node]:
 def _port(piece: Piece, publish: Publish) -> Node:
     """In host mode: the routing mesh needs IPVS, and hides who connects."""
     return Flow({"target": publish.port, "published": str(variables.host_port(piece, publish)), "mode": "host"})
-
-
-def _used(catalog: Catalog) -> Iterable[Network]:
-    return [catalog.network(name) for name in sorted({name for piece in catalog.pieces for name in piece.networks})]
-
-
-def _network(network: Network) -> Node:
-    entry: dict[str, Node] = {
-        "name": network.name,
-        "driver": "overlay",
-        "attachable": True,
-        "driver_opts": {"encrypted": str(ENCRYPTED)},
-        "ipam": {"config": [Flow({"subnet": network.subnet})]},
-    }
-    if network.internal:
-        entry["internal"] = True
-    return Noted(f"{network.purpose[0].upper()}{network.purpose[1:]}.", entry)
 
 
 def _public_halves(catalog: Catalog) -> tuple[Key, ...]:
