@@ -62,7 +62,7 @@ async def desk(
     from lucid.deploy.launch.engine import find_engine
     from lucid.deploy.launch.phases import Rules
     from lucid.deploy.launch.place import Place
-    from lucid.deploy.launch.preparing import unlock
+    from lucid.deploy.launch.preparing import complete, unlock
 
     if context and host:
         raise InvalidInput("--context, --host: expected one of them")
@@ -70,7 +70,15 @@ async def desk(
     catalog, place, engine = Catalog(), Place.load(deploy_dir), await find_engine(where)
 
     async def opener(there: "Place") -> None:
-        await asyncio.to_thread(unlock, there, catalog)
+        if not engine.is_local:
+            raise InvalidInput(
+                "--context, --host: secrets and folders are on the machine that containers run on; start them "
+                "there, as with `ssh root@pi lucid deploy up`"
+            )
+        if there.deploy_dir == place.deploy_dir:
+            await asyncio.to_thread(complete, there, catalog)
+        else:
+            await asyncio.to_thread(unlock, there, catalog, older=True)
 
     show = show or deploy_show.Silent()
     deployments = Deployments(

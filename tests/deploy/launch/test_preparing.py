@@ -192,3 +192,19 @@ def test_a_private_key_that_was_taken_away_is_an_empty_file(made: Place) -> None
     made.encrypted(phase).write_bytes(age.encrypt("\n".join(lines).encode(), recipient))
     preparing.unlock(made, CATALOG)
     assert (made.secrets / "keys/owner-identity").read_bytes() == b""
+
+
+def test_settings_of_an_earlier_version_are_unlocked_as_they_are(made: Place) -> None:
+    before = unlocked(made)
+    newer = Catalog(
+        services=(*SERVICES, replace(SERVICES[-1], name="throwaway", phase=4, api=(), keys={}, provides=()))
+    )
+    preparing.lock(made, newer)
+    preparing.unlock(made, newer, older=True)
+    assert unlocked(made) == before
+
+
+def test_a_folder_is_a_whole_path(place: Place) -> None:
+    with pytest.raises(InvalidInput, match="LUCID_DATA_ROOT: expected a whole path, not 'data'"):
+        preparing.init(place, CATALOG, chosen(place, LUCID_DATA_ROOT="data"))
+    assert not place.encrypted_dir.exists()

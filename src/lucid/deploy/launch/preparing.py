@@ -19,6 +19,7 @@ from lucid.deploy.catalog import Catalog
 from lucid.deploy.container import folders
 from lucid.deploy.environment import environment_files, quoted
 from lucid.deploy.launch import secrets
+from lucid.deploy.launch import values as allowed
 from lucid.deploy.launch.durable import sync_folder, write
 from lucid.deploy.launch.place import Place
 
@@ -31,10 +32,13 @@ _ASSIGNED = re.compile(r"^#?([A-Za-z_][A-Za-z0-9_]*)=.*$", re.MULTILINE)
 def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | None:
     """Make a deployment with these values of variables, and unlock it. Returns the first password of the account
     `admin`, if the catalog has one. Raises Conflict when there is a deployment already, InvalidInput for a variable
-    that there is not. Until all is written there is no deployment, and init can be called again."""
+    that there is not, or that cannot be so. Until all is written there is no deployment, and init can be called
+    again."""
     if place.encrypted_dir.exists():
         raise Conflict(f"{place.deploy_dir}: there is a deployment already; `lucid deploy up` starts it")
-    public = Path({**_defaults(catalog), **chosen}[variables.PUBLIC_KEYS_DIR.name])
+    values = {**_defaults(catalog), **chosen}
+    _check(place, catalog, values)
+    public = Path(values[variables.PUBLIC_KEYS_DIR.name])
     if public.is_dir() and any(public.iterdir()):
         raise Conflict(
             f"{public}: keys of an earlier deployment are there, and new ones would not open what those sealed; bring "
@@ -51,33 +55,34 @@ def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | 
         write(path, age.encrypt(text.encode(), age.recipient_of(identity)))
         _give(path, 0o600)
     _give(new, 0o700)
-    make_folders(catalog, {**_defaults(catalog), **chosen})
+    make_folders(catalog, values)
     new.rename(place.encrypted_dir)
     sync_folder(place.deploy_dir)
     unlock(place, catalog)
     return made.get("administrator-password")
 
 
-def unlock(place: Place, catalog: Catalog) -> None:
+def unlock(place: Place, catalog: Catalog, *, older: bool = False) -> None:
     """Put settings and secrets into memory, and the public halves of the keys where containers see them. A file is the
-    old or the new one at any moment. Raises NotFound when there is no deployment, and InvalidInput
-    that names the missing identity, a file that it does not open, or a variable that is missing."""
-    texts = decrypted(place, catalog)
+    old or the new one at any moment, what is there already is not touched, and the settings come last: where they are,
+    the secrets are too. `older`: settings of an earlier version, which need not know all of the catalog. Raises
+    NotFound when there is no deployment, and InvalidInput that names the missing identity,
+    a file that it does not open, or a variable that is missing."""
+    texts = decrypted(place, catalog, new_phases=older)
     values: dict[str, str] = {}
     for text in texts.values():
         values |= _parsed(text)
-    found = secrets.all_secrets(catalog, values)
+    found = secrets.all_secrets(catalog, values, whole=not older)
+    _check(place, catalog, values)
+    for file, secret in found.items():
+        _put(place.secrets / file, secret.reveal().encode(), 0o400)
+    for stale in set(_files(place.secrets)) - set(found):
+        (place.secrets / stale).unlink()
+    _show(Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default), catalog, found)
     for phase, text in texts.items():
         public = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(secrets.PREFIX))
-        write(place.unlocked(phase), public.encode())
-    folder = Path(values.get(variables.SECRETS_DIR.name) or place.secrets)
-    for file, secret in found.items():
-        write(folder / file, secret.reveal().encode())
-        _give(folder / file, 0o400)
-    for stale in set(_files(folder)) - set(found):
-        (folder / stale).unlink()
+        _put(place.unlocked(phase), public.encode(), 0o600)
     place.run_dir.chmod(0o711)
-    _show(Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default), catalog, found)
 
 
 def complete(place: Place, catalog: Catalog) -> None:
@@ -99,15 +104,25 @@ def complete(place: Place, catalog: Catalog) -> None:
 
 
 def _show(folder: Path, catalog: Catalog, found: Mapping[str, Secret]) -> None:
-    """Write the public halves that are missing. Nothing is touched when all are there: at boot the disk is read-only
-    for what unlocks."""
+    """Write the public halves that are not there. Nothing is touched when all are: at boot the disk is read-only for
+    what unlocks."""
     for file, half in secrets.public_halves(catalog, found).items():
-        path = folder / file
-        if not path.exists():
-            write(path, f"{half}\n".encode())
+        path, data = folder / file, f"{half}\n".encode()
+        if not path.exists() or path.read_bytes() != data:
+            write(path, data)
             path.chmod(0o644)
             for parent in (path.parent, folder):
                 parent.chmod(0o755)
+
+
+def _check(place: Place, catalog: Catalog, values: Mapping[str, str]) -> None:
+    """Raises InvalidInput for what cannot be, and for a folder of secrets that is not this place's: what is unlocked
+    has to be where it is locked again."""
+    allowed.check(catalog, values)
+    folder = Path(values.get(variables.SECRETS_DIR.name) or variables.SECRETS_DIR.default)
+    if folder != place.secrets:
+        name = variables.SECRETS_DIR.name
+        raise InvalidInput(f"{name}: expected {place.secrets}, not {folder}; LUCID_RUN_DIR is the folder above it")
 
 
 def lock(place: Place, catalog: Catalog) -> None:
@@ -122,7 +137,9 @@ def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> Non
     not, else as `unlock`."""
     texts = decrypted(place, catalog)
     identity = _identity(place)
-    for phase, text in with_values(texts, changes).items():
+    changed = with_values(texts, changes)
+    _check(place, catalog, {name: value for text in changed.values() for name, value in _parsed(text).items()})
+    for phase, text in changed.items():
         if text != texts[phase]:
             write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
             _give(place.encrypted(phase), 0o600)
@@ -175,7 +192,8 @@ def with_values(texts: Mapping[Phase, str], chosen: Mapping[str, str]) -> dict[P
 
 
 def make_folders(catalog: Catalog, values: Mapping[str, str]) -> None:
-    """The folders of the host that containers write to, each its container's alone. Those that are there stay."""
+    """The folders of the host that containers write to, each its container's alone. Those that hold something stay as
+    they are."""
     for piece in catalog.pieces:
         uid = int(piece.container.user.partition(":")[0])
         # Desktops' homes are below the folder of what runs as root, so their owners pass through it.
@@ -183,8 +201,8 @@ def make_folders(catalog: Catalog, values: Mapping[str, str]) -> None:
         for source in folders(piece):
             path = Path(_filled(source, values))
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            if not path.exists():
-                path.mkdir(mode=mode)
+            path.mkdir(mode=mode, exist_ok=True)
+            if not any(path.iterdir()):
                 _give(path, mode, uid)
 
 
@@ -218,10 +236,21 @@ def _identity(place: Place) -> Secret:
     mode = stat.S_IMODE(place.identity.stat().st_mode)
     if mode & 0o077:
         raise InvalidInput(f"{place.identity}: mode {mode:o} lets others than its owner read it; chmod 600 it")
-    lines = [line for line in place.identity.read_text().splitlines() if line and not line.startswith("#")]
-    if len(lines) != 1:
-        raise InvalidInput(f"{place.identity}: expected one age identity on a line of its own")
-    return Secret(lines[0])
+    text = place.identity.read_text(errors="replace")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    try:
+        identity = Secret("".join(lines))
+        age.recipient_of(identity)
+    except InvalidInput:
+        raise InvalidInput(f"{place.identity}: expected one age identity on a line of its own") from None
+    return identity
+
+
+def _put(path: Path, data: bytes, mode: int) -> None:
+    """Write the file, unless it is there: containers may be starting with it."""
+    if not path.exists() or path.read_bytes() != data:
+        write(path, data)
+    _give(path, mode)
 
 
 def _give(path: Path, mode: int, uid: int = UID) -> None:

@@ -3,6 +3,7 @@ while it is unlocked."""
 
 import secrets
 from collections.abc import Iterable, Mapping
+from string import Formatter
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
@@ -64,29 +65,38 @@ def by_phase(catalog: Catalog, made: Mapping[str, Secret]) -> dict[Phase, dict[s
     return sorted_out
 
 
-def all_secrets(catalog: Catalog, variables: Mapping[str, str]) -> dict[str, Secret]:
+def all_secrets(catalog: Catalog, variables: Mapping[str, str], *, whole: bool = True) -> dict[str, Secret]:
     """Every secret by its file, out of the variables of all environment files; composed ones are composed. A private
-    key whose variable is empty was taken away: its file is empty. Raises InvalidInput that names a missing variable."""
+    key whose variable is empty was taken away: its file is empty. Raises InvalidInput that names a
+    missing variable, unless not the `whole` of the catalog has to be there."""
     found: dict[str, Secret] = {}
     own = (password.name for password in passwords(catalog) if not password.text)
     for file in (*map(key_file, keys_of(catalog)), *own):
         if (value := variables.get(variable_of(file))) is None:
+            if not whole:
+                continue
             raise InvalidInput(
                 f"{variable_of(file)}: missing in the environment files; `lucid deploy up` adds what a newer "
                 "version needs"
             )
         found[file] = Secret(value)
     known = {name: secret.reveal() for name, secret in found.items()}
-    composed = (password for password in passwords(catalog) if password.text)
+    composed = [
+        password for password in passwords(catalog) if password.text and (whole or _composable(password, known))
+    ]
     return found | {password.name: Secret(password.text.format_map(known)) for password in composed}
+
+
+def _composable(password: Password, known: Mapping[str, str]) -> bool:
+    return all(name is None or name in known for _, name, _, _ in Formatter().parse(password.text))
 
 
 def public_halves(catalog: Catalog, found: Mapping[str, Secret]) -> dict[str, str]:
     """The public halves of the keys that have one, by their file below the public keys' folder."""
     halves = {}
     for key in keys_of(catalog):
-        secret = found[key_file(key)]
-        if secret.reveal() and (half := public_half(key.kind, secret)):
+        secret = found.get(key_file(key))
+        if secret and secret.reveal() and (half := public_half(key.kind, secret)):
             halves[f"{key.name}.pub"] = half
     return halves
 
