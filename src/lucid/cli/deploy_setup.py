@@ -13,7 +13,7 @@ from lucid.base.errors import InvalidInput, LucidError
 from lucid.cli.console import EXIT_FAILED, JsonOption, fail, out, print_json, run, say, table
 
 if TYPE_CHECKING:
-    from lucid.deploy.launch.preflight import Check
+    from lucid.deploy.launch.fitness import Check
 
 DirOption = Annotated[
     Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")

@@ -1,75 +1,80 @@
-"""Is this machine fit for the deployment? Each question is asked by itself; none changes anything."""
+"""Is everything there that the deployment needs? Each question is asked by itself; none changes anything."""
 
-import ctypes
-import ipaddress
+import asyncio
 import os
 import platform
 import re
-import shutil
-import socket
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import lucid
 from lucid.base.errors import LucidError
-from lucid.catalog.types import Network
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog
-from lucid.deploy.launch import images, secrets
-from lucid.deploy.launch.engine import Engine
+from lucid.deploy.launch import fitness, images, secrets
+from lucid.deploy.launch.engine import Command, Engine
+from lucid.deploy.launch.fitness import Check
 from lucid.deploy.launch.place import Place
-
-State = Literal["ok", "warning", "failed"]
+from lucid.deploy.launch.preparing import UID
+from lucid.deploy.launch.subnets import routes, subnets
+from lucid.deploy.launch.values import problems
 
 ENGINE = (25, 0)
-"""The first engine that asks often for health while a container starts."""
+"""The first engine that asks often for health while a container starts; Compose refuses older ones for that."""
 
 COMPOSE = (2, 20)
-FREE_BYTES = 5 * 2**30
-SYSTEM_MIB = 600
-"""Memory for the operating system and the engine."""
 
 _MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "amd64", "amd64": "amd64"}
-_TIME_ERROR = 5
-"""What adjtimex(2) returns of a clock that nothing keeps right."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The answer to one question; `remedy` is what to do about it."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 async def preflight(place: Place, engine: Engine, catalog: Catalog) -> list[Check]:
-    """All answers. Figures of disk, memory, ports and routes are of this machine, so they are left out when the engine
-    is another's. Raises Unavailable when the engine does not answer."""
-    unlocked = place.is_unlocked(catalog)
-    values = place.values(catalog) if unlocked else {}
+    """All answers. Disk, folders, ports, clock and routes are this machine's, so they are left out when the engine is
+    another's; before settings are unlocked their defaults are asked about. Raises Unavailable when the engine does not
+    answer."""
+    unlocked, values, of_settings = await asyncio.to_thread(_settings, place, catalog)
     info = (await engine.documents("info", "--format", "{{json .}}"))[0]
-    checks = [_engine(info), await _compose(engine), _secrets(place, catalog, unlocked)]
-    networks = await engine.documents("network", "inspect", *(await engine.text("network", "ls", "-q")).split())
-    checks.append(_subnets(catalog.networks, networks, _routes() if engine.is_local else ()))
+    checks = [_engine(info), await _compose(engine), *of_settings]
+    # One that is removed in between is not missed.
+    done = await engine.run(Command(("network", "inspect", *(await engine.text("network", "ls", "-q")).split())))
+    networks = engine.parsed(done, "network inspect")
+    checks.append(subnets(catalog.networks, networks, routes() if engine.is_local else ()))
     if unlocked:  # the settings say what is wanted
         checks += [_architecture(info, values), await _images(engine, catalog, values)]
-    checks.append(_memory(catalog, values, int(info["MemTotal"])))
+    checks.append(fitness.memory(catalog, values, int(info["MemTotal"])))
     if engine.is_local:
-        ours = set((await engine.text("ps", "--format", "{{.Names}}")).split())
-        checks += [_disk(values), _mounted(values), _ports(catalog, values, ours), _clock()]
+        shown = (await engine.text("ps", "--format", "{{.Names}}\t{{.Ports}}")).splitlines()
+        held = dict(line.split("\t", 1) for line in shown)
+        checks += await asyncio.to_thread(_machine, catalog, values, held)
     return checks
+
+
+def _settings(place: Place, catalog: Catalog) -> tuple[bool, dict[str, str], list[Check]]:
+    """Whether settings are unlocked, those that can be so, and what is to say of them and of the secrets."""
+    try:
+        unlocked = place.is_unlocked(catalog)
+        values = place.values(catalog) if unlocked else {}
+        checks = [_secrets(place, catalog, unlocked)]
+    except PermissionError as error:
+        detail = f"{error.filename} cannot be read by this user"
+        return False, {}, [Check("secrets", "failed", detail, "do this as root, as `lucid deploy unlock` was done")]
+    wrong = problems(catalog, values)
+    for name, problem in wrong.items():
+        checks.append(Check("settings", "failed", f"{name}: {problem}", f"lucid deploy configure {name}=…"))
+    return unlocked, {name: value for name, value in values.items() if name not in wrong}, checks
+
+
+def _machine(catalog: Catalog, values: Mapping[str, str], held: Mapping[str, str]) -> list[Check]:
+    checks = [fitness.disk(values), fitness.mounted(values)]
+    if os.geteuid() == 0:  # who is not cannot give folders to their users, nor see into them
+        checks.append(fitness.owners(catalog, values))
+    return [*checks, fitness.ports(catalog, values, held), fitness.clock()]
 
 
 def _engine(info: Mapping[str, Any]) -> Check:
     found = str(info["ServerVersion"])
     if _version(found) < ENGINE:
-        asks = "it asks for health every 30 s only, so each phase takes at least that"
-        return Check("engine", "warning", f"Docker {found}: {asks}", f"install Docker {ENGINE[0]} or later")
+        return Check("engine", "failed", f"Docker {found}", f"install Docker {ENGINE[0]} or later")
     return Check("engine", "ok", f"Docker {found}")
 
 
@@ -94,14 +99,25 @@ def _architecture(info: Mapping[str, Any], values: Mapping[str, str]) -> Check:
 def _secrets(place: Place, catalog: Catalog, unlocked: bool) -> Check:
     if not unlocked:
         return Check("secrets", "failed", "settings and secrets are not unlocked", "lucid deploy unlock")
-    folder = Path(place.values(catalog)[variables.SECRETS_DIR.name])
     names = [secrets.key_file(key) for key in secrets.keys_of(catalog)]
     names += [password.name for password in secrets.passwords(catalog)]
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        return Check("secrets", "failed", f"{folder / missing[0]} is missing", "lucid deploy unlock")
-    if wide := [name for name in names if (folder / name).stat().st_mode & 0o077]:
-        return Check("secrets", "failed", f"others than its owner can read {folder / wide[0]}", "lucid deploy unlock")
-    return Check("secrets", "ok", f"{len(names)} in {folder}")
+    for path in (place.secrets / name for name in names):
+        if problem := _problem(path):
+            return Check("secrets", "failed", f"{path} {problem}", "lucid deploy unlock")
+    return Check("secrets", "ok", f"{len(names)} in {place.secrets}")
+
+
+def _problem(path: Path) -> str:
+    """Why containers, or they alone, cannot read this secret."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return "is missing"
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        return "can be read by others than its owner"
+    if os.geteuid() == 0 and found.st_uid != UID:
+        return f"is of user {found.st_uid}, not of {UID}"
+    return ""
 
 
 async def _images(engine: Engine, catalog: Catalog, values: Mapping[str, str]) -> Check:
@@ -117,130 +133,6 @@ async def _images(engine: Engine, catalog: Catalog, values: Mapping[str, str]) -
             detail = f"{name} is for {document['Architecture']}, not for {wanted}"
             return Check("images", "failed", detail, f"lucid images build --platform linux/{wanted}")
     return Check("images", "ok", f"{len(found)} for {wanted}")
-
-
-def _subnets(
-    wanted: Sequence[Network], found: Iterable[Mapping[str, Any]], routes: Iterable[tuple[str, ipaddress.IPv4Network]]
-) -> Check:
-    """Networks of ours that are there as they should be are fine, and so are the routes into them."""
-    own = {network.name: ipaddress.IPv4Network(network.subnet) for network in wanted}
-    bridges = {f"br-{document['Id'][:12]}" for document in found if document["Name"] in own}
-    taken = [
-        (f"the network {document['Name']}", ipaddress.IPv4Network(config["Subnet"]))
-        for document in found
-        if document["Name"] not in own
-        for config in document["IPAM"]["Config"] or ()
-        if ":" not in config["Subnet"]
-    ]
-    known = {subnet for _, subnet in taken}
-    taken += [
-        (f"the route by {device}", route) for device, route in routes if device not in bridges and route not in known
-    ]
-    for name, subnet in own.items():
-        for what, other in taken:
-            if subnet.overlaps(other):
-                remedy = "give that another subnet (a LAN: another address range), or remove it"
-                return Check("subnets", "failed", f"{name} {subnet} overlaps {what}, {other}", remedy)
-    return Check("subnets", "ok", f"{len(own)} free or ours")
-
-
-def _routes() -> list[tuple[str, ipaddress.IPv4Network]]:
-    """Device and destination of this machine's IPv4 routes, but the default one (proc(5), /proc/net/route)."""
-    found = []
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
-        device, destination, _, _, _, _, _, mask = line.split()[:8]
-        if mask != "00000000":
-            address, bits = (int.from_bytes(bytes.fromhex(text), "little") for text in (destination, mask))
-            found.append((device, ipaddress.IPv4Network((address, bin(bits).count("1")))))
-    return found
-
-
-def _memory(catalog: Catalog, values: Mapping[str, str], total_bytes: int) -> Check:
-    limits = sum(
-        _mib(values.get(variables.memory(piece).name) or variables.memory(piece).default) for piece in catalog.pieces
-    )
-    total = total_bytes // 2**20
-    detail = f"{total} MiB; the containers may use {limits} MiB, the system {SYSTEM_MIB} MiB"
-    if limits + SYSTEM_MIB > total:
-        return Check("memory", "warning", detail, "lower limits (LUCID_…_MEMORY), or use fewer desktops at a time")
-    return Check("memory", "ok", detail)
-
-
-def _mib(text: str) -> int:
-    match = re.fullmatch(r"(\d+)([kmg]?)b?", text.strip().lower())
-    scale = {"": 2**-20, "k": 2**-10, "m": 1, "g": 1024}
-    return int(int(match[1]) * scale[match[2]]) if match else 0
-
-
-def _data_root(values: Mapping[str, str]) -> Path:
-    """The data folder, or what there is above it."""
-    path = Path(values.get(variables.DATA_ROOT.name) or variables.DATA_ROOT.default)
-    while not path.exists():
-        path = path.parent
-    return path
-
-
-def _disk(values: Mapping[str, str]) -> Check:
-    root = _data_root(values)
-    free = shutil.disk_usage(root).free
-    detail = f"{free / 2**30:.1f} GiB free at {root}"
-    if free < FREE_BYTES:
-        return Check(
-            "disk", "failed", detail, f"make room: recording stops when it is full; {FREE_BYTES >> 30} GiB are wanted"
-        )
-    return Check("disk", "ok", detail)
-
-
-def _mounted(values: Mapping[str, str]) -> Check:
-    root = _data_root(values)
-    if root.stat().st_dev == Path("/").stat().st_dev:
-        remedy = f"mount the SSD there, or choose a folder on it: lucid deploy configure {variables.DATA_ROOT.name}=…"
-        return Check("SSD", "warning", f"{root} is on the disk of the system", remedy)
-    return Check("SSD", "ok", f"{root} is on a disk of its own")
-
-
-def _ports(catalog: Catalog, values: Mapping[str, str], running: set[str]) -> Check:
-    count = 0
-    for piece in catalog.pieces:
-        for publish in piece.container.published:
-            count += 1
-            port, address = variables.host_port(piece, publish), variables.host_address(publish)
-            number = int(values.get(port.name) or port.default)
-            if piece.name not in running and (problem := _taken(values.get(address.name) or address.default, number)):
-                remedy = f"end what has it, or choose another: lucid deploy configure {port.name}=…"
-                return Check("ports", "failed", f"{number} for {piece.name}: {problem}", remedy)
-    return Check("ports", "ok", f"{count} free or ours")
-
-
-def _taken(address: str, port: int) -> str:
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
-
-
-def _clock(now: Callable[[], float] = time.time) -> Check:
-    """A Raspberry Pi has no clock of its own: before it has heard of the time it lives in the past."""
-    built = Path(lucid.__file__).stat().st_mtime
-    if now() < built - 86_400:
-        detail = (
-            f"it is {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now()))} UTC here, before this program was installed"
-        )
-        return Check("clock", "failed", detail, "set the clock: timedatectl set-ntp true")
-    if _unsynchronised():
-        remedy = "timedatectl set-ntp true; tickets, tokens and the times in the log depend on it"
-        return Check("clock", "warning", "nothing keeps the clock right", remedy)
-    return Check("clock", "ok", "kept right")
-
-
-def _unsynchronised() -> bool:
-    """By adjtimex(2), which tells every process."""
-    if os.name != "posix" or not hasattr(ctypes.CDLL(None), "adjtimex"):
-        return False
-    return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))) == _TIME_ERROR
 
 
 def _version(text: str) -> tuple[int, int]:
