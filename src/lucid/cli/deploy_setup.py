@@ -29,6 +29,12 @@ def init(
     public_address: Annotated[
         str | None, typer.Option("--public-address", help="Address or name that clients reach this machine by.")
     ] = None,
+    bind_public: Annotated[
+        str | None, typer.Option("--bind-public", help="Address of this machine on which the API and RDP are offered.")
+    ] = None,
+    bind_data: Annotated[
+        str | None, typer.Option("--bind-data", help="Address of this machine on which MongoDB and Redis are offered.")
+    ] = None,
     image_platform: Annotated[
         str | None, typer.Option("--platform", help="linux/arm64 or linux/amd64.", show_default="this machine's")
     ] = None,
@@ -53,36 +59,35 @@ def init(
 
     ask = not yes and not json and sys.stdin.isatty()
 
-    def answer(given: object, question: str, default: str) -> str:
-        if given is not None:
-            return str(given)
-        return str(typer.prompt(question, default=default)) if ask else default
+    def answer(given: Path | str | None, question: str, default: Path | str) -> str:
+        if given is None:
+            return str(typer.prompt(question, default=str(default)) if ask else default)
+        return str(given.absolute() if isinstance(given, Path) else given)
 
     try:
         place = Place.load(deploy_dir)
         above = place.deploy_dir.parent
-        chosen_platform = answer(
-            image_platform, "Platform of the images", _PLATFORMS.get(platform.machine(), "linux/arm64")
-        )
         chosen = {
-            variables.DATA_ROOT.name: answer(
-                data_root and data_root.absolute(), "Folder of all data", str(above / "data")
-            ),
-            variables.LOGS_ROOT.name: answer(
-                logs_root and logs_root.absolute(), "Folder of all logs", str(above / "logs")
-            ),
+            variables.DATA_ROOT.name: answer(data_root, "Folder of all data", above / "data"),
+            variables.LOGS_ROOT.name: answer(logs_root, "Folder of all logs", above / "logs"),
             variables.PUBLIC_ADDRESS.name: answer(
                 public_address, "Address or name that clients reach this machine by", platform.node()
             ),
-            variables.PLATFORM.name: chosen_platform,
-            variables.IMAGE_TAG.name: answer(
-                image_tag, "Tag of the images", f"latest-{chosen_platform.rpartition('/')[2]}"
+            variables.BIND_PUBLIC.name: answer(
+                bind_public, "Address of this machine for the API and RDP", variables.BIND_PUBLIC.default
+            ),
+            variables.BIND_DATA.name: answer(
+                bind_data, "Address of this machine for MongoDB and Redis", variables.BIND_DATA.default
+            ),
+            variables.PLATFORM.name: answer(
+                image_platform, "Platform of the images", _PLATFORMS.get(platform.machine(), variables.PLATFORM.default)
             ),
             variables.PUBLIC_KEYS_DIR.name: str(above / "public-keys"),
             variables.SECRETS_DIR.name: str(place.secrets),
-        } | _assignments(settings or [])
-        if chosen_platform not in {"linux/arm64", "linux/amd64"}:
-            raise InvalidInput(f"--platform: expected linux/arm64 or linux/amd64, not {chosen_platform!r}")
+        }
+        architecture = chosen[variables.PLATFORM.name].rpartition("/")[2]
+        chosen[variables.IMAGE_TAG.name] = answer(image_tag, "Tag of the images", f"latest-{architecture}")
+        chosen |= _assignments(settings or [])
         password = preparing.init(place, Catalog(), chosen)
     except LucidError as error:
         fail(error)
@@ -103,7 +108,7 @@ def init(
     say("Next:  lucid deploy preflight, then lucid deploy up")
 
 
-def unlock(deploy_dir: DirOption = None) -> None:
+def unlock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
     """Put the deployment's settings and secrets into memory, as after each boot."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
@@ -114,25 +119,33 @@ def unlock(deploy_dir: DirOption = None) -> None:
         preparing.unlock(place, Catalog())
     except LucidError as error:
         fail(error)
-    say(f"Settings and secrets are in {place.run_dir}.")
+    if json:
+        print_json({"unlocked": True, "folder": str(place.run_dir)})
+    else:
+        say(f"Settings and secrets are in {place.run_dir}.")
 
 
-def lock(deploy_dir: DirOption = None) -> None:
+def lock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
     """Take settings and secrets out of memory. Containers that run go on, but none can be started."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
     from lucid.deploy.launch.place import Place
 
     try:
-        preparing.lock(Place.load(deploy_dir), Catalog())
+        place = Place.load(deploy_dir)
+        preparing.lock(place, Catalog())
     except LucidError as error:
         fail(error)
-    say("Settings and secrets are locked away.")
+    if json:
+        print_json({"unlocked": False, "folder": str(place.run_dir)})
+    else:
+        say("Settings and secrets are locked away.")
 
 
 def configure(
     settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Variables and their new values.")],
     deploy_dir: DirOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Change settings of the deployment; `lucid deploy up` then starts anew what they concern."""
     from lucid.deploy.catalog import Catalog
@@ -140,10 +153,14 @@ def configure(
     from lucid.deploy.launch.place import Place
 
     try:
-        preparing.configure(Place.load(deploy_dir), Catalog(), _assignments(settings))
+        changes = _assignments(settings)
+        preparing.configure(Place.load(deploy_dir), Catalog(), changes)
     except LucidError as error:
         fail(error)
-    say("Changed. Next:  lucid deploy up")
+    if json:
+        print_json({"changed": changes})
+    else:
+        say("Changed. Next:  lucid deploy up")
 
 
 def preflight(
@@ -159,6 +176,8 @@ def preflight(
     from lucid.deploy.launch.preflight import preflight as look
 
     async def work() -> "list[Check]":
+        if context and host:
+            raise InvalidInput("--context, --host: expected one of them")
         where = (*(("--context", context) if context else ()), *(("--host", host) if host else ()))
         return await look(Place.load(deploy_dir), await find_engine(where), Catalog())
 
