@@ -66,14 +66,17 @@ def unlock(place: Place, catalog: Catalog, *, older: bool = False) -> None:
     """Put settings and secrets into memory, and the public halves of the keys where containers see them. A file is the
     old or the new one at any moment, what is there already is not touched, and the settings come last: where they are,
     the secrets are too. `older`: settings of an earlier version, which need not know all of the catalog. Raises
-    NotFound when there is no deployment, and InvalidInput that names the missing identity,
-    a file that it does not open, or a variable that is missing."""
+    NotFound when there is no deployment, and InvalidInput that names the missing identity, a file that it does not
+    open, or a variable that is missing."""
     texts = decrypted(place, catalog, new_phases=older)
     values: dict[str, str] = {}
     for text in texts.values():
         values |= _parsed(text)
     found = secrets.all_secrets(catalog, values, whole=not older)
     _check(place, catalog, values)
+    for folder in sorted({place.secrets, *((place.secrets / file).parent for file in found)}):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _give(folder, 0o700)
     for file, secret in found.items():
         _put(place.secrets / file, secret.reveal().encode(), 0o400)
     for stale in set(_files(place.secrets)) - set(found):
