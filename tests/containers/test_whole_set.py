@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lucid.deploy.images.build import docker
 from lucid.model.session import EndReason
 from lucid.runtime.export import export_paths
 from lucid.runtime.picture import read_identity, recorded_frames, screen_at
@@ -36,12 +35,7 @@ WHITE = b"\xff\xff\xff"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSet]:
-    """All containers, healthy. Those of a deployment in use are not touched."""
-    known = subprocess.run(
-        [docker(), "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
-    )
-    if there := sorted(set(known.stdout.split()) & set(NAMES)):
-        pytest.fail(f"containers of these names are there already: {', '.join(there)}; remove them first")
+    """All containers, healthy."""
     made = WholeSet.prepared(tmp_path_factory.mktemp("whole"))
     try:
         made.bring_up()
