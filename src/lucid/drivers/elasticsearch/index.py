@@ -1,11 +1,13 @@
 """The port SearchIndex on Elasticsearch.
 
-Each generation of an index is an index of its own behind an alias. Everything is written through aliases, and with
-`require_alias`, so that a write which comes too late for a generation cannot bring it back to life.
+Each generation of an index is an index of its own. Searches and writes go through an alias of the current one, with
+`require_alias`: a write cannot bring a deleted index back to life. While another generation is being built, writes go
+to that too, by its own name: one that comes late, when that has become the current one, is what the current one gets
+anyway.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,18 +75,17 @@ class ElasticsearchIndex:
             aliases = await self._aliases(names)
             if names.current not in aliases:
                 await self._create_first(names, collection)
-            # A rebuild that ended meanwhile has taken its alias away; its index has become the current one.
-            for alias in (names.new, names.current) if names.new in aliases else (names.current,):
-                optional = _HTTP_NOT_FOUND if alias == names.new else 0
-                await self._bulk(alias, (_action("index", flat.id, source_of(flat)) for flat in flats), {optional})
+            actions = [_action("index", flat.id, source_of(flat)) for flat in flats]
+            for index in aliases.get(names.new, ()):
+                await self._bulk(index, actions, is_alias=False)
+            await self._bulk(names.current, actions)
 
     async def delete(self, collection: Collection, ids: list[str]) -> None:
         names = Names.of(self._prefix, collection)
         async with _translated():
-            if names.new in await self._aliases(names):
-                graves = (_action("index", gone, {GONE: True}) for gone in ids)
-                await self._bulk(names.new, graves, {_HTTP_NOT_FOUND})
-            await self._bulk(names.current, (_action("delete", gone) for gone in ids), {_HTTP_NOT_FOUND})
+            for index in (await self._aliases(names)).get(names.new, ()):
+                await self._bulk(index, [_action("index", gone, {GONE: True}) for gone in ids], is_alias=False)
+            await self._bulk(names.current, [_action("delete", gone) for gone in ids], _HTTP_NOT_FOUND)
 
     async def search(self, collection: Collection, query: Query) -> Page:
         planned, names = plan(collection, query), Names.of(self._prefix, collection)
@@ -133,9 +134,8 @@ class ElasticsearchIndex:
         async with _translated():
             await self._check_rebuilding(names, generation)
             # Made only where there is none: what was put or deleted meanwhile is newer.
-            await self._bulk(
-                names.new, (_action("create", flat.id, source_of(flat)) for flat in flats), {_HTTP_CONFLICT}
-            )
+            made = [_action("create", flat.id, source_of(flat)) for flat in flats]
+            await self._bulk(names.index(generation), made, _HTTP_CONFLICT, is_alias=False, is_seen=False)
 
     async def end_rebuild(self, collection: Collection, generation: str, *, keep: bool) -> None:
         names = Names.of(self._prefix, collection)
@@ -145,6 +145,7 @@ class ElasticsearchIndex:
             if not keep:
                 await self._client.indices.delete(index=new)
                 return
+            await self._client.indices.refresh(index=new)
             await self._client.delete_by_query(
                 index=new, query={"term": {GONE: True}}, conflicts="proceed", refresh=True
             )
@@ -160,24 +161,31 @@ class ElasticsearchIndex:
                 await asyncio.sleep(OLD_STAYS_S)
                 await self._client.indices.delete(index=",".join(old), ignore_unavailable=True)
 
-    async def _bulk(self, alias: str, actions: Iterable[Json], passed_over: set[int]) -> None:
-        """Write through an alias, and wait until searches see it. Raises Unavailable for the first action that
-        failed, but for the statuses `passed_over`."""
+    async def _bulk(
+        self, target: str, actions: list[Json], passed_over: int = 0, *, is_alias: bool = True, is_seen: bool = True
+    ) -> None:
+        """Write to an index or through an alias, and wait until it `is_seen` by searches. Raises Unavailable for the
+        first action that failed, but for the status `passed_over`."""
         results = async_streaming_bulk(
             self._client,
-            ({**action, "_index": alias} for action in actions),
+            ({**action, "_index": target} for action in actions),
             max_chunk_bytes=CHUNK_BYTES,
             raise_on_error=False,
-            refresh="wait_for",
+            refresh="wait_for" if is_seen else False,
+            require_alias=is_alias,
         )
         async for done, item in results:
             (result,) = item.values()
-            if not done and result["status"] not in passed_over:
-                raise Unavailable(f"Elasticsearch: {alias} refused a document with status {result['status']}")
+            if not done and result["status"] != passed_over:
+                raise Unavailable(f"Elasticsearch: {target} refused a document with status {result['status']}")
 
-    async def _aliases(self, names: Names) -> set[str]:
-        found = await self._indexes(f"{names.current}-*")
-        return {alias for aliases in found.values() for alias in aliases}
+    async def _aliases(self, names: Names) -> dict[str, list[str]]:
+        """What each alias names."""
+        found: dict[str, list[str]] = {}
+        for index, aliases in (await self._indexes(f"{names.current}-*")).items():
+            for alias in aliases:
+                found.setdefault(alias, []).append(index)
+        return found
 
     async def _indexes(self, pattern: str) -> dict[str, set[str]]:
         """The indexes of these names with their aliases."""
@@ -199,5 +207,5 @@ class ElasticsearchIndex:
 
 
 def _action(kind: str, id: str, source: Json | None = None) -> Json:
-    action: Json = {"_op_type": kind, "_id": id, "require_alias": True}
+    action: Json = {"_op_type": kind, "_id": id}
     return action if source is None else {**action, "_source": source}
