@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, Response, WebSocket, WebSocketD
 from fastapi.responses import StreamingResponse
 
 from lucid.model.permission import Permission
+from lucid.ports.access import REVOKED, Revocation
 from lucid.ports.api import PRINCIPAL_KEY, Caller, requires
 from lucid.ports.registry import Instance
 from tests.services.api_gateway.gateway_kit import World, document, until
@@ -313,6 +314,44 @@ async def test_events_come_as_they_are_sent_and_the_service_learns_when_nobody_l
         await ended.wait()
 
 
+async def revoke(world: World, **of: str) -> None:
+    revocation = Revocation(user="ada", time=world.clock.now(), **of)
+    await world.bus.publish(REVOKED, revocation.model_dump())
+
+
+async def _all(parts: AsyncIterator[str]) -> list[str]:
+    return [part async for part in parts]
+
+
+@pytest.mark.parametrize("of", [{"session": "s1"}, {}], ids=["login", "all logins"])
+async def test_events_end_with_the_login(world: World, of: dict[str, str]) -> None:
+    api, ended = bare(), asyncio.Event()
+
+    @api.get("/api/v1/things/events")
+    async def events() -> StreamingResponse:
+        async def stream() -> AsyncIterator[str]:
+            try:
+                while True:
+                    yield "data: 1\n\n"
+                    await asyncio.sleep(0.01)
+            finally:
+                ended.set()
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    client = await a_client(world, api, ("get", "/api/v1/things/events", READ))
+    async with client.stream("GET", "/api/v1/things/events") as answer:
+        parts = answer.aiter_text()
+        await anext(parts)
+        await revoke(world, session="another")
+        await anext(parts)
+        await revoke(world, **of)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await asyncio.wait_for(_all(parts), 5)
+    async with asyncio.timeout(5):
+        await ended.wait()
+
+
 def socket_app() -> FastAPI:
     api = bare()
 
@@ -365,6 +404,24 @@ async def test_a_websocket_passes_through(world: World) -> None:
                 await socket.send_str("bye")
                 message = await socket.receive()
                 assert (message.type, message.data, message.extra) == (aiohttp.WSMsgType.CLOSE, 4001, "as you wish")
+
+
+async def test_a_websocket_ends_with_the_login(world: World) -> None:
+    await world.host("things", app_of(socket_app(), SOCKET))
+    url = (await (await world.gateway(PREFIXES)).endpoint()).url + "/api/v1/things/a/socket"
+    async with aiohttp.ClientSession() as session:
+        ours, other = [
+            await session.ws_connect(url, headers={"Authorization": f"Bearer {world.tokens.access(sid=sid)}"})
+            for sid in ("s7", "s8")
+        ]
+        await ours.receive_str()
+        await revoke(world, session="s7")
+        message = await ours.receive(timeout=5)
+        assert (message.type, message.data, message.extra) == (aiohttp.WSMsgType.CLOSE, 1008, "the login was ended")
+        await other.receive_str()
+        await other.send_str("still here")
+        assert await other.receive_str() == "still here"
+        await other.close()
 
 
 @pytest.mark.parametrize(

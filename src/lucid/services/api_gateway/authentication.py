@@ -14,6 +14,7 @@ from lucid.base.tasks import Tasks
 from lucid.model.principal import Principal
 from lucid.ports.access import REVOKED, Revocation, Tokens
 from lucid.ports.stores import Bus
+from lucid.services.api_gateway.streams import Streams
 
 API_TOKEN_PREFIX = "lucid_pat_"  # noqa: S105 - what every such token begins with
 
@@ -33,8 +34,11 @@ _log = structlog.get_logger()
 class Authenticator:
     """Follows keys and revocations between start() and stop()."""
 
-    def __init__(self, verifier: AccessTokenVerifier, *, tokens: Tokens, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self, verifier: AccessTokenVerifier, streams: Streams, *, tokens: Tokens, bus: Bus, clock: Clock
+    ) -> None:
         self._verifier = verifier
+        self._streams = streams
         self._tokens = tokens
         self._bus = bus
         self._clock = clock
@@ -98,7 +102,7 @@ class Authenticator:
         revocations = await self._tokens.revocations()
         self._verifier.load(jwks)
         for revocation in revocations:
-            self._verifier.revoke(revocation)
+            self._revoke(revocation)
         self._loaded = self._clock.monotonic()
 
     async def _refresh(self) -> None:
@@ -128,8 +132,12 @@ class Authenticator:
             for event in events:
                 position = event.position
                 with contextlib.suppress(ValidationError):  # of a newer version, or not ours
-                    self._verifier.revoke(Revocation.model_validate(event.body))
+                    self._revoke(Revocation.model_validate(event.body))
                     self._api_tokens.clear()
+
+    def _revoke(self, revocation: Revocation) -> None:
+        self._verifier.revoke(revocation)
+        self._streams.end(revocation)
 
 
 def bearer_token(value: bytes | None) -> str:

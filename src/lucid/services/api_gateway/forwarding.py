@@ -1,7 +1,6 @@
 """Passes one request to an instance and its answer back, both as they come."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
@@ -15,6 +14,7 @@ from lucid.services.api_gateway.exchange import Exchange
 from lucid.services.api_gateway.instances import Pool, Target
 from lucid.services.api_gateway.routing import Match
 from lucid.services.api_gateway.settings import ApiGatewaySettings
+from lucid.services.api_gateway.streams import Streams
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2."""
@@ -82,10 +82,17 @@ class Forwarder:
     """Asks services on behalf of people."""
 
     def __init__(
-        self, pools: Mapping[str, Pool], settings: ApiGatewaySettings, *, upstream: Upstream, signer: Signer
+        self,
+        pools: Mapping[str, Pool],
+        settings: ApiGatewaySettings,
+        streams: Streams,
+        *,
+        upstream: Upstream,
+        signer: Signer,
     ) -> None:
         self._pools = pools
         self._settings = settings
+        self._streams = streams
         self._upstream = upstream
         self._signer = signer
 
@@ -156,23 +163,30 @@ class Forwarder:
         await exchange.send_body(send, b"", more=False)
 
     async def _relay(self, exchange: Exchange, answer: Answer, receive: Receive, send: Send) -> None:
-        """The body of a long answer, or of one without an end in sight, for as long as the client is there."""
-        leaving = asyncio.create_task(_leave(receive))
-        leaving.add_done_callback(lambda _: answer.close())
-        try:
-            while part := await answer.read():
-                await exchange.send_body(send, part, more=True)
-                if leaving.done():
-                    raise ClientGone
-            await exchange.send_body(send, b"", more=False)
-        except ConnectionBroken:
-            if leaving.done():
-                raise ClientGone from None
-            raise
-        finally:
-            leaving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await leaving
+        """The body of a long answer, or of one without an end in sight, for as long as the client is there and may
+        have it."""
+        with self._streams.opened(exchange.principal) as ended:
+            watching = [asyncio.create_task(_leave(receive)), asyncio.create_task(_is_set(ended))]
+            for watch in watching:
+                watch.add_done_callback(lambda _: answer.close())
+            try:
+                while part := await answer.read():
+                    await exchange.send_body(send, part, more=True)
+                    if any(watch.done() for watch in watching):
+                        raise ClientGone
+                await exchange.send_body(send, b"", more=False)
+            except ConnectionBroken:
+                if any(watch.done() for watch in watching):
+                    raise ClientGone from None
+                raise
+            finally:
+                for watch in watching:
+                    watch.cancel()
+                await asyncio.gather(*watching, return_exceptions=True)
+
+
+async def _is_set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _leave(receive: Receive) -> None:

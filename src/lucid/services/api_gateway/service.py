@@ -28,6 +28,7 @@ from lucid.services.api_gateway.instances import Pool
 from lucid.services.api_gateway.limits import Limits
 from lucid.services.api_gateway.routing import Routes
 from lucid.services.api_gateway.settings import ApiGatewaySettings
+from lucid.services.api_gateway.streams import Streams
 from lucid.services.api_gateway.websockets import WebSockets
 
 CERTIFICATE = "tls.pem"
@@ -66,15 +67,16 @@ class ApiGateway:
         self._discovery = Discovery(
             pools, catalog.prefixes, self._learned, registry=registry, upstream=upstream, signer=signer
         )
-        self._authenticator = Authenticator(verifier, tokens=tokens, bus=bus, clock=clock)
+        streams = Streams(clock)
+        self._authenticator = Authenticator(verifier, streams, tokens=tokens, bus=bus, clock=clock)
         self._limits = Limits(bus, clock, timeout_s=settings.limits_timeout_ms / 1000)
         self._door = Door(
             self._published({}),
             settings,
             authenticator=self._authenticator,
             limits=self._limits,
-            forwarder=Forwarder(pools, settings, upstream=upstream, signer=signer),
-            websockets=WebSockets(pools, settings, upstream=upstream, signer=signer),
+            forwarder=Forwarder(pools, settings, streams, upstream=upstream, signer=signer),
+            websockets=WebSockets(pools, settings, streams, upstream=upstream, signer=signer),
         )
         self._listening: Listening | None = None
         self._endpoint: DoorEndpoint | None = None

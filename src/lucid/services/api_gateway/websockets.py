@@ -13,14 +13,17 @@ from lucid.services.api_gateway.exchange import Exchange
 from lucid.services.api_gateway.instances import Pool, Target
 from lucid.services.api_gateway.routing import Match
 from lucid.services.api_gateway.settings import ApiGatewaySettings
+from lucid.services.api_gateway.streams import Streams
 
 TOKEN_PROTOCOL = "lucid.bearer."  # noqa: S105 - the rest of such a subprotocol is the token
 """Browsers cannot set headers on a WebSocket, but they can name subprotocols."""
 
 _GOING_AWAY = 1001
+_POLICY_VIOLATION = 1008
 _INTERNAL_ERROR = 1011
 _NO_CODE = 1005
 _ABNORMAL = 1006
+_LOGIN_ENDED = "the login was ended"
 _RETRY_S = 1.0
 _REFUSALS: dict[int, type[LucidError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
 
@@ -35,10 +38,17 @@ class WebSockets:
     """Opens WebSockets to services on behalf of people."""
 
     def __init__(
-        self, pools: Mapping[str, Pool], settings: ApiGatewaySettings, *, upstream: Upstream, signer: Signer
+        self,
+        pools: Mapping[str, Pool],
+        settings: ApiGatewaySettings,
+        streams: Streams,
+        *,
+        upstream: Upstream,
+        signer: Signer,
     ) -> None:
         self._pools = pools
         self._settings = settings
+        self._streams = streams
         self._upstream = upstream
         self._signer = signer
 
@@ -55,7 +65,8 @@ class WebSockets:
                 chosen = next((name for name in offered if name.startswith(TOKEN_PROTOCOL)), None)
             headers = exchange.answer_headers(101, ())
             await send({"type": "websocket.accept", "subprotocol": chosen, "headers": headers})
-            await self._talk(exchange, conversation, receive, send)
+            with self._streams.opened(exchange.principal) as ended:
+                await self._talk(exchange, conversation, ended, receive, send)
         finally:
             await conversation.close(_GOING_AWAY)
             target.end(answered=True)
@@ -98,22 +109,28 @@ class WebSockets:
             else:
                 return target, conversation
 
-    async def _talk(self, exchange: Exchange, conversation: Conversation, receive: Receive, send: Send) -> None:
-        """Until one side closes; the other is closed the same way."""
+    async def _talk(
+        self, exchange: Exchange, conversation: Conversation, ended: asyncio.Event, receive: Receive, send: Send
+    ) -> None:
+        """Until one side closes, and the other is closed the same way; or until `ended`, and both are told."""
         out = asyncio.create_task(_to_service(conversation, receive))
         back = asyncio.create_task(_to_client(exchange, conversation, send))
+        over = asyncio.create_task(ended.wait())
         try:
-            await asyncio.wait({out, back}, return_when=asyncio.FIRST_COMPLETED)
-            if out.done():
+            await asyncio.wait({out, back, over}, return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                await conversation.close(_POLICY_VIOLATION, _LOGIN_ENDED)
+                await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": _LOGIN_ENDED})
+            elif out.done():
                 code, reason = out.result()
                 await conversation.close(_sendable(code, _GOING_AWAY), reason)
             else:
                 code, reason = back.result()
                 await send({"type": "websocket.close", "code": _sendable(code, _INTERNAL_ERROR), "reason": reason})
         finally:
-            out.cancel()
-            back.cancel()
-            await asyncio.gather(out, back, return_exceptions=True)
+            for task in (out, back, over):
+                task.cancel()
+            await asyncio.gather(out, back, over, return_exceptions=True)
 
 
 async def _to_service(conversation: Conversation, receive: Receive) -> tuple[int, str]:
