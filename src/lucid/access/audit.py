@@ -136,6 +136,19 @@ class AuditTrail:
         found = await self._documents.find(AUDIT, wanted.fields, after=after, newest_first=newest_first, limit=limit)
         return [_event(one) for one in found if (not first or one.id >= first) and (not last or one.id < last)]
 
+    async def sweep(self, keep_s: float) -> int:
+        """Remove denied acts that are older, and return how many: strangers make as many of them as they like. What
+        the log holds stays."""
+        removed, after, limit = 0, None, _first_id(shift_time(self._clock.now(), -keep_s))
+        while page := await self._documents.find(AUDIT, {"outcome": Outcome.DENIED.value}, after=after, limit=_PAGE):
+            old = [found for found in page if found.id < limit]
+            for found in old:
+                removed += not found.body["accountable"] and await self._documents.delete(AUDIT, found.id)
+            if len(old) < len(page):
+                break
+            after = page[-1].id
+        return removed
+
     async def anchor_pending(self) -> int:
         """Anchor what waits and is not leased to another replica; returns how many. Raises Unavailable or StorageFull
         when the log does not take them."""

@@ -101,6 +101,22 @@ async def test_events_are_found_by_what_they_say(trail: AuditTrail) -> None:
     assert [one.time[17:19] for one in newest] == ["07", "06"]
 
 
+async def test_denied_acts_end_others_stay(trail: AuditTrail, clock: TurnedClock) -> None:
+    for seconds in range(250):
+        await trail.record(event=event("login.failed", seconds / 10, outcome=Outcome.DENIED))
+    kept = [
+        event("account.created", 1),
+        event("approval.denied", 1, outcome=Outcome.DENIED, accountable=True),
+        event("login.failed", 30, outcome=Outcome.DENIED),
+    ]
+    for one in kept:
+        await trail.record(event=one)
+    clock.turn(125)
+    assert await trail.sweep(100) == 250
+    assert await trail.sweep(100) == 0
+    assert {one.id for one in await trail.events()} == {one.id for one in kept}
+
+
 @settings(max_examples=20)
 @given(st.integers(1, 9), st.booleans(), st.integers(0, 20), st.integers(0, 20))
 def test_pages_put_together_are_everything(limit: int, newest_first: bool, first: int, last: int) -> None:

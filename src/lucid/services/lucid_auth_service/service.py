@@ -101,7 +101,7 @@ class AuthService:
         """Remove what has ended, and return how much that was."""
         ended = await sweep_one_time(self._documents, self._clock) + await self._lockout.sweep()
         ended += await self.tickets.sweep() + await self.approvals.sweep()
-        return ended + await self.credentials.sweep()
+        return ended + await self.credentials.sweep() + await self.trail.sweep(self._settings.keep_denied_s)
 
     async def _create_administrator(self) -> None:
         password = self._settings.administrator_password

@@ -46,6 +46,11 @@ class LucidAuthServiceSettings(Settings):
     keep_ended_s: float = Field(
         default=2_592_000.0, ge=0, description="how long ended approvals and expired API tokens are listed"
     )
+    keep_denied_s: float = Field(
+        default=7_776_000.0,
+        ge=0,
+        description="how long denied acts (failed logins above all) stay in the audit trail; all others stay for good",
+    )
 
     oidc_issuer: str = Field(default="", max_length=500, description="address of an OpenID provider; empty: none")
     oidc_client_id: str = Field(default="", max_length=200, description="what the provider calls this platform")
