@@ -31,7 +31,7 @@ _CHECK = ("/usr/bin/python3", "-m", "lucid.deploy.images.selfcheck")
 _NOTE = """\
 {about}
 
-  lucid images base
+  lucid images {images}
   docker-compose --env-file configs/environment/multi-stage.env -f {file} {command}
 """
 
@@ -45,12 +45,14 @@ def multistage_files(catalog: Catalog) -> dict[str, str]:
             "The services' images, built by Compose out of the stages base, build, content and service. `up` starts\n"
             "each new image once, to see that it starts. Wheels are those that `lucid images build` has fetched.",
             "build",
+            "build",
             {piece.name: _built(piece) for piece in own},
         ),
         _path("multi-stage-development-config"): _file(
             "multi-stage-development-config",
             "The image of tools, built from the same Dockerfile, and the platform in it with live reload and a\n"
             "debugger on port 5678. `watch` in place of `up` also builds it again when the locked requirements change.",
+            f"build {TOOLS.name}",
             "up --build",
             {"development": _development()},
         ),
@@ -58,6 +60,7 @@ def multistage_files(catalog: Catalog) -> dict[str, str]:
             "multi-stage-runtime-config",
             "What the last stage gives, run by itself: each kind of image checks from within that its code, its\n"
             "libraries and its bytecode are there and what it must not have is not.",
+            "build",
             "up -d",
             _runtimes(),
             {"x-healthcheck": healthcheck((*_CHECK, "probe"))},
@@ -66,6 +69,7 @@ def multistage_files(catalog: Catalog) -> dict[str, str]:
             "multi-stage-testing-config",
             "The image of tools, built from the same Dockerfile, and the test-suite in it. It ends with the suite's\n"
             "status.",
+            f"build {TOOLS.name}",
             "up --build --exit-code-from tests",
             {"tests": tests_run("lucid-multi-stage-tests", _tools(), MULTI_STAGE, build=_tools_build())},
         ),
@@ -81,8 +85,11 @@ def _path(name: str) -> str:
     return f"{FOLDER}/{name}.yml"
 
 
-def _file(name: str, about: str, command: str, services: dict[str, Node], blocks: dict[str, Node] | None = None) -> str:
-    note = _NOTE.format(about=about, file=_path(name), command=command)
+def _file(
+    name: str, about: str, images: str, command: str, services: dict[str, Node], blocks: dict[str, Node] | None = None
+) -> str:
+    """`images` is the `lucid images` that comes first."""
+    note = _NOTE.format(about=about, images=images, file=_path(name), command=command)
     project = f"{_PROJECT}-{name.removeprefix('multi-stage-').removesuffix('config').rstrip('-')}".rstrip("-")
     return compose_file(note, project, MULTI_STAGE, services, blocks)
 
