@@ -6,16 +6,18 @@ What is used of it are its endpoints and how it understands their answers."""
 
 import ssl
 from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
+import httpx
 from consul import base
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+CONNECT_LIMIT_S = 2.0
 _IDLE_CONNECTION_S = 3.0
 """Less than the five seconds after which servers such as ours close idle connections."""
 
@@ -41,30 +43,34 @@ class Client(base.Consul):  # type: ignore[misc]  # the package says nothing of 
 
 
 class Transport(base.HTTPClient):  # type: ignore[misc]
-    """Requests by aiohttp, without a proxy, cookies, or redirections: the token goes to Consul alone."""
+    """Requests by httpx, without a proxy, cookies, or redirections: the token goes to Consul alone."""
 
     def __init__(self, host: str, port: int, scheme: str, tls: ssl.SSLContext | None) -> None:
         super().__init__(host, port, scheme)
-        self._session = aiohttp.ClientSession(
-            # One connection for each service that is followed waits for its change.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_S, ssl=tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
+        self._http = httpx.AsyncClient(
+            # One that trusts nobody where nothing is encrypted: certificates take a megabyte.
+            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            # As it comes, so that what is counted is what is kept.
+            headers={"Accept-Encoding": "identity"},
             trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=2.0),
+            timeout=httpx.Timeout(None, connect=CONNECT_LIMIT_S),
+            # One connection for each service that is followed waits for its change.
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=_IDLE_CONNECTION_S),
         )
 
     async def _ask(self, method: str, callback: Callable[[base.Response], Any], path: str, **given: Any) -> Any:
         url = self.uri(path, given.get("params"))
         headers, data = given.get("headers"), given.get("data")
-        async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as answer:
-            if 300 <= answer.status < 400:
-                raise ValueError(f"redirects, with status {answer.status}")
+        async with self._http.stream(method, url, headers=headers, content=data) as answer:
+            if answer.is_redirect:
+                raise ValueError(f"redirects, with status {answer.status_code}")
             body = bytearray()
-            async for part in answer.content.iter_chunked(64 * 1024):
+            async for part in answer.aiter_raw():
                 body += part
                 if len(body) > MAX_ANSWER_BYTES:
                     raise ValueError(f"answers with more than {MAX_ANSWER_BYTES} bytes")
-        return callback(base.Response(answer.status, answer.headers, body.decode()))
+        return callback(base.Response(answer.status_code, answer.headers, body.decode()))
 
     async def get(self, callback: Callable[[base.Response], Any], path: str, **given: Any) -> Any:
         return await self._ask("GET", callback, path, **given)
@@ -79,4 +85,4 @@ class Transport(base.HTTPClient):  # type: ignore[misc]
         return await self._ask("POST", callback, path, **given)
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._http.aclose()

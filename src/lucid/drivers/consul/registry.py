@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-import aiohttp
 import certifi
+import httpx
 import structlog
 from consul import Check
 from consul.exceptions import BadRequest, ConsulException
@@ -59,7 +59,7 @@ class ConsulRegistry:
             raise Unavailable(f"{self._url}: no answer within {limit_s:g} s") from None
         except BadRequest as error:
             raise InvalidInput(f"{self._url}: {error}") from None
-        except (ConsulException, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+        except (ConsulException, httpx.HTTPError, OSError, ValueError, RecursionError) as error:
             raise Unavailable(f"{self._url}: {str(error) or type(error).__name__}") from None
 
     async def register(self, *, instance: Instance, ttl_s: float) -> None:

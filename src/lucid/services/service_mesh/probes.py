@@ -2,14 +2,16 @@
 
 import asyncio
 import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from lucid.base.errors import LucidError
 from lucid.base.tasks import Tasks
 from lucid.services.service_mesh.errors import Refusal, bad
 from lucid.services.service_mesh.instances import CheckState, Instances, Probe, Status
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_BODY = 4096
 
@@ -35,7 +37,7 @@ class Probes:
                     status, output = await (self._get(probe) if probe.kind == "http" else _connect(probe))
             except TimeoutError:
                 status, output = "critical", f"no answer within {probe.timeout_s:g} s"
-            except (aiohttp.ClientError, OSError, ValueError, LucidError) as error:
+            except (OSError, ValueError, LucidError) as error:
                 status, output = "critical", str(error) or type(error).__name__
             if self._instances.checks.get(check.id) is not check:
                 return
@@ -47,18 +49,23 @@ class Probes:
 
     async def _get(self, probe: Probe) -> tuple[Status, str]:
         """2xx passes, 429 warns, all else is critical, as Consul has it."""
+        import aiohttp  # heavy: our own services are never probed
+
         if self._http is None:
             self._http = aiohttp.ClientSession(trust_env=False)
         headers = [(name, value) for name, values in probe.headers.items() for value in values]
         trust: ssl.SSLContext | bool = probe.verify_tls
-        async with self._http.request(
-            probe.method, probe.target, headers=headers, ssl=trust, allow_redirects=False
-        ) as answer:
-            body = (await answer.content.read(MAX_BODY)).decode(errors="replace")
-            said = f"HTTP {probe.method} {probe.target}: {answer.status} {answer.reason} Output: {body}"
-            if answer.status == 429:
-                return "warning", said
-            return ("passing" if 200 <= answer.status < 300 else "critical"), said
+        try:
+            async with self._http.request(
+                probe.method, probe.target, headers=headers, ssl=trust, allow_redirects=False
+            ) as answer:
+                body = (await answer.content.read(MAX_BODY)).decode(errors="replace")
+        except aiohttp.ClientError as error:
+            return "critical", str(error) or type(error).__name__
+        said = f"HTTP {probe.method} {probe.target}: {answer.status} {answer.reason} Output: {body}"
+        if answer.status == 429:
+            return "warning", said
+        return ("passing" if 200 <= answer.status < 300 else "critical"), said
 
     async def stop(self) -> None:
         await self._tasks.close()
