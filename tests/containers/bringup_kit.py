@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lucid.base.clock import SystemClock
-from lucid.catalog.types import Container, Network, Phase, Resources, Store
+from lucid.catalog.types import Container, Network, Password, Phase, Resources, Store
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.images.build import docker, local_platform
 from lucid.deploy.launch.deployments import Deployments
@@ -25,6 +25,7 @@ NETWORK = Network("lucid-bringup-test", "172.30.99.0/24", "172.30.99.1", "a test
 PREFIX = "lucid-bringup-test/"
 BASE = f"pickme/lucid-base:latest-{local_platform().arch}"
 LIMIT_S = 20.0
+TOKEN = Password("bringup-token", "of a test", given=True)
 
 _PROGRAM = """
 import os, signal, sys, time
@@ -43,7 +44,7 @@ signal.pause()
 _PROBE = "import os, sys; print('there is no /tmp/ready'); sys.exit(not os.path.exists('/tmp/ready'))"
 
 
-def piece(name: str, phase: int) -> Store:
+def piece(name: str, phase: int, *passwords: Password) -> Store:
     """A container that is healthy as soon as it runs, unless its image says HOW else."""
     return Store(
         name=name,
@@ -55,13 +56,15 @@ def piece(name: str, phase: int) -> Store:
         embedded="",
         networks=(NETWORK.name,),
         resources=Resources(memory_mib=64),
-        container=Container(command=("-c", _PROGRAM), probe=("CMD", "/usr/bin/python3", "-c", _PROBE)),
+        container=Container(
+            command=("-c", _PROGRAM), probe=("CMD", "/usr/bin/python3", "-c", _PROBE), passwords=passwords
+        ),
     )
 
 
 CATALOG = Catalog(
     services=(),
-    stores=(piece("bringup-alpha", 1), piece("bringup-beta", 2), piece("bringup-gamma", 2)),
+    stores=(piece("bringup-alpha", 1), piece("bringup-beta", 2, TOKEN), piece("bringup-gamma", 2)),
     networks=(NETWORK,),
     phases=(Phase(1, "foundation", "First"), Phase(2, "core", "Second")),
 )

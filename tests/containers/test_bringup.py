@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from lucid.base.errors import Conflict, NotFound, Unavailable
+from lucid.base.secret import Secret
 from lucid.deploy.compose import PROJECT
-from lucid.deploy.launch.preparing import configure
+from lucid.deploy.launch.preparing import configure, give
 from lucid.deploy.launch.progress import Failure, PhaseBegun, PhaseReady, PhaseSeen
 from lucid.deploy.launch.record import Act
 from lucid.deploy.launch.sets import State
-from tests.containers.bringup_kit import CATALOG, NAMES, PREFIX, Site, ids, image, images, inspect, run, without
+from tests.containers.bringup_kit import CATALOG, NAMES, PREFIX, TOKEN, Site, ids, image, images, inspect, run, without
 
 ALPHA, BETA, GAMMA = NAMES
 pytestmark = pytest.mark.timeout(180)
@@ -145,6 +146,20 @@ async def test_a_setting_that_does_no_good_is_taken_back(site: Site) -> None:
     ended = await site.deployments().up()
     assert ended.brought.changed == (BETA,)
     assert inspect(BETA)["HostConfig"]["Memory"] == 65 * 2**20
+
+
+async def test_a_secret_that_changes_starts_anew_who_gets_it(site: Site) -> None:
+    show = ("exec", BETA, "/usr/bin/python3", "-c", f"print(open('/run/secrets/{TOKEN.name}').read())")
+    await site.deployments().up()
+    assert run(*show).strip() == ""
+    give(site.place, CATALOG, TOKEN.name, Secret("s3cret of a test"))
+    ended = await site.deployments().up()
+    assert (ended.is_well, ended.brought.changed) == (True, (BETA,))
+    assert run(*show).strip() == "s3cret of a test"
+    assert "s3cret" not in str(inspect(BETA))
+    assert (await site.deployments().up()).brought.changed == ()
+    assert (await site.deployments().rollback()).brought.changed == (BETA,)
+    assert run(*show).strip() == ""
 
 
 async def test_killed_while_its_phase_starts(site: Site) -> None:

@@ -12,6 +12,7 @@ REDIS_PASSWORD = Password("redis-password", "of Redis")
 REDIS_URL = Password("redis-url", "where services find Redis", "redis://:{redis-password}@lucid-redis:6379/0")
 ELASTICSEARCH_PASSWORD = Password("elasticsearch-password", "of Elasticsearch's user `elastic`")
 ADMINISTRATOR_PASSWORD = Password("administrator-password", "the first password of the account `admin`")
+OIDC_CLIENT_SECRET = Password("oidc-client-secret", "by which the OpenID provider knows the platform", given=True)
 
 PASSWORDS = (
     MONGODB_PASSWORD,
@@ -20,4 +21,5 @@ PASSWORDS = (
     REDIS_URL,
     ELASTICSEARCH_PASSWORD,
     ADMINISTRATOR_PASSWORD,
+    OIDC_CLIENT_SECRET,
 )

@@ -9,7 +9,7 @@ from lucid.catalog.keys import (
     OWNER_IDENTITY,
     PLATFORM_IDENTITY,
 )
-from lucid.catalog.passwords import ADMINISTRATOR_PASSWORD
+from lucid.catalog.passwords import ADMINISTRATOR_PASSWORD, OIDC_CLIENT_SECRET
 from lucid.catalog.types import Container, Private, Public, Publish, Resources, Service
 from lucid.ports.access import AccountKeeping, Accounts, Approvals, Audit, Door, Gateway, Hosts, Tickets, Tokens
 from lucid.ports.apicatalog import ApiCatalog
@@ -70,7 +70,7 @@ SERVICES = (
         volumes=(),
         resources=Resources(memory_mib=320, cpus=1.0),
         container=Container(
-            passwords=(ADMINISTRATOR_PASSWORD,),
+            passwords=(ADMINISTRATOR_PASSWORD, OIDC_CLIENT_SECRET),
             published=(Publish(8089, "accounts and logins"),),
             after=("lucid-mongodb", "lucid-redis", "lucid-elasticsearch"),
         ),

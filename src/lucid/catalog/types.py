@@ -39,11 +39,14 @@ class Public:
 @dataclass(frozen=True)
 class Password:
     """A secret that the containers of stores and services share, made by `lucid deploy init`. `name` is its file's
-    name, `text` what the file holds, with `{name}` for another password: the address of a store holds its password."""
+    name, `text` what the file holds, with `{name}` for another password: the address of a store holds its password.
+    `given`: it is somebody else's, so it is not made but taken by `lucid deploy secret`; until then it is empty, and
+    what it is for is off."""
 
     name: str
     about: str
     text: str = ""
+    given: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lucid.cli import (
     demo,
     deploy,
     deploy_run,
+    deploy_secret,
     deploy_verify,
     desktop,
     doctor,
@@ -82,6 +83,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")
 deploy.app.command("verify")(deploy_verify.verify)
 for deployed in (
+    deploy_secret.secret,
     deploy_run.up,
     deploy_run.status,
     deploy_run.logs,

@@ -31,9 +31,11 @@ def test_images_are_pinned() -> None:
         """Reads Compose's own tag as nothing."""
 
     Reset.add_constructor("!reset", lambda *_: None)
-    text = pinning(PHASE, {"alpha": Image(name="pickme/alpha:1", id="sha256:" + "a" * 64)})
-    found = yaml.load(text, Reset)
-    assert found == {"services": {"alpha": {"image": "pickme/alpha:set-aaaaaaaaaaaa", "depends_on": None}}}
+    text = pinning(PHASE, {"alpha": Image(name="pickme/alpha:1", id="sha256:" + "a" * 64)}, {"alpha": "1f"})
+    (found,) = yaml.load(text, Reset)["services"].values()
+    assert found["image"] == "pickme/alpha:set-aaaaaaaaaaaa"
+    assert found["depends_on"] is None
+    assert found["labels"] == {"org.lucid.secrets": "1f"}
 
 
 def test_names_of_images_are_filled_in_as_compose_does() -> None:

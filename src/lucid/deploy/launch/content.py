@@ -1,4 +1,5 @@
-"""What the wanted deployment set holds: the rendered files, the images they run, and the environment files."""
+"""What the wanted deployment set holds: the rendered files, the images they run, digests of the secrets that their
+containers get, and the environment files."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -8,11 +9,14 @@ from lucid.deploy.catalog import Catalog
 from lucid.deploy.compose import phase_file
 from lucid.deploy.launch import images
 from lucid.deploy.launch.engine import Engine
+from lucid.deploy.launch.fingerprints import LABEL, fingerprints
 from lucid.deploy.launch.place import Place
+from lucid.deploy.launch.preparing import identity_of
 from lucid.deploy.launch.sets import ENVIRONMENT, Content, DeploymentSet, Image, SetPhase
 
 _PINS = """\
-# The images of this deployment set, each by a name that says which it is. Rendered by `lucid deploy up`.
+# The images of this deployment set, each by a name that says which it is, and a keyed digest of the secrets and keys
+# that each container gets: one that changes makes its container anew. Rendered by `lucid deploy up`.
 #
 # Compose starts all of the phase at once: each service asks for what it needs until that answers, and `lucid deploy`
 # waits for the health of all before the next phase.
@@ -25,7 +29,8 @@ async def wanted(
     engine: Engine, catalog: Catalog, place: Place, current: DeploymentSet | None, *, anew: bool
 ) -> Content:
     """The content of the set that is to run now. Images are those of the `current` set as far as they are configured
-    under the same names; `anew` looks all names up again. Raises Unavailable for an image that is not there."""
+    under the same names; `anew` looks all names up again. Settings and secrets are open. Raises Unavailable for an
+    image that is not there."""
     names = images.names(catalog, place.values(catalog))
     kept = {} if current is None or anew else _still(current, names)
     found = await images.find(engine, {name: image for name, image in names.items() if name not in kept})
@@ -41,18 +46,21 @@ async def wanted(
         if catalog.of_phase(phase)
     )
     files = environment(place, catalog)
+    digests = fingerprints(place, catalog, identity_of(place))
     texts = {phase.name: phase_file(catalog, phase) for phase in catalog.phases}
     for phase in phases:
         rendered, pins = phase.files
         files[rendered] = texts[phase.name].encode()
-        files[pins] = pinning(phase, pinned).encode()
+        files[pins] = pinning(phase, pinned, digests).encode()
     return Content(files, phases, pinned)
 
 
-def pinning(phase: SetPhase, pinned: Mapping[str, Image]) -> str:
+def pinning(phase: SetPhase, pinned: Mapping[str, Image], digests: Mapping[str, str]) -> str:
     """The Compose file that is laid over that of the phase."""
     return _PINS + "".join(
-        f'  {name}:\n    image: "{pinned[name].pinned}"\n    depends_on: !reset {{}}\n' for name in phase.containers
+        f'  {name}:\n    image: "{pinned[name].pinned}"\n    depends_on: !reset {{}}\n'
+        f'    labels:\n      {LABEL}: "{digests[name]}"\n'
+        for name in phase.containers
     )
 
 

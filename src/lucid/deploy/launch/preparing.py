@@ -46,7 +46,7 @@ def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | 
         )
     texts = with_values(_examples(catalog), chosen)
     made = secrets.make_secrets(catalog)
-    identity = _identity(place)
+    identity = identity_of(place)
     new = place.deploy_dir / ".environment.new"
     shutil.rmtree(new, ignore_errors=True)
     for phase, own in secrets.by_phase(catalog, made).items():
@@ -77,8 +77,10 @@ def unlock(place: Place, catalog: Catalog, *, older: bool = False) -> None:
     for folder in sorted({place.secrets, *((place.secrets / file).parent for file in found)}):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _give(folder, 0o700)
+    # Swarm takes no empty secret, and who reads one that is given takes spaces off.
+    empty = dict.fromkeys(secrets.given(catalog), "\n")
     for file, secret in found.items():
-        _put(place.secrets / file, secret.reveal().encode(), 0o400)
+        _put(place.secrets / file, (secret.reveal() or empty.get(file, "")).encode(), 0o400)
     for stale in set(_files(place.secrets)) - set(found):
         (place.secrets / stale).unlink()
     _show(Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default), catalog, found)
@@ -96,7 +98,7 @@ def complete(place: Place, catalog: Catalog) -> None:
     made = {
         file: secret for file, secret in secrets.make_secrets(catalog).items() if secrets.variable_of(file) not in known
     }
-    identity = _identity(place)
+    identity = identity_of(place)
     for phase, own in secrets.by_phase(catalog, made).items():
         if own or not place.encrypted(phase).exists():
             text = texts[phase] + secrets.assigned(own.items())
@@ -139,12 +141,32 @@ def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> Non
     """Change variables of the deployment, which `up` then brings into effect. Raises InvalidInput for one that there is
     not, else as `unlock`."""
     texts = decrypted(place, catalog)
-    identity = _identity(place)
+    identity = identity_of(place)
     changed = with_values(texts, changes)
     _check(place, catalog, {name: value for text in changed.values() for name, value in _parsed(text).items()})
     for phase, text in changed.items():
         if text != texts[phase]:
             write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
+            _give(place.encrypted(phase), 0o600)
+    unlock(place, catalog)
+
+
+def give(place: Place, catalog: Catalog, name: str, secret: Secret) -> None:
+    """Take a secret that is somebody else's; an empty one takes it away again. `up` then starts anew what gets it.
+    Raises InvalidInput for another secret, or text that is not one line, else as `unlock`."""
+    known = secrets.given(catalog)
+    if name not in known:
+        raise InvalidInput(f"NAME: expected {' or '.join(known)}, not {name!r}; all other secrets are made")
+    if not secret.reveal().isprintable() or secret.reveal() != secret.reveal().strip():
+        raise InvalidInput(f"{name}: expected one line of text without spaces around it")
+    complete(place, catalog)
+    variable, identity = secrets.variable_of(name), identity_of(place)
+    line = secrets.assigned([(name, secret)])
+    for phase, text in decrypted(place, catalog).items():
+        lines = text.splitlines(keepends=True)
+        changed = "".join(line if each.startswith(f"{variable}=") else each for each in lines)
+        if changed != text:
+            write(place.encrypted(phase), age.encrypt(changed.encode(), age.recipient_of(identity)))
             _give(place.encrypted(phase), 0o600)
     unlock(place, catalog)
 
@@ -156,7 +178,7 @@ def decrypted(place: Place, catalog: Catalog, *, new_phases: bool = False) -> di
         raise NotFound(f"{place.deploy_dir}: no deployment is there; `lucid deploy init` makes one")
     if not place.identity.is_file():
         raise InvalidInput(f"LUCID_DEPLOY_IDENTITY: {place.identity} is missing, which opens the deployment's settings")
-    identity = _identity(place)
+    identity = identity_of(place)
     texts = {}
     for phase in catalog.phases:
         path = place.encrypted(phase)
@@ -229,7 +251,7 @@ def _parsed(text: str) -> dict[str, str]:
     return {name: value or "" for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()}
 
 
-def _identity(place: Place) -> Secret:
+def identity_of(place: Place) -> Secret:
     """The identity of the deployment, made if it is not there. Raises InvalidInput when others can read it."""
     if not place.identity.exists():
         identity = age.new_identity()

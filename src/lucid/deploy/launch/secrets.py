@@ -12,6 +12,7 @@ from lucid.catalog.types import Key, Password, Phase
 from lucid.crypto.keymaking import make_key, public_half
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.container import passwords_of, secrets_of
+from lucid.deploy.environment import quoted
 
 PREFIX = "LUCID_SECRET_"
 PASSWORD_BYTES = 24
@@ -40,10 +41,15 @@ def passwords(catalog: Catalog) -> tuple[Password, ...]:
 
 
 def make_secrets(catalog: Catalog) -> dict[str, Secret]:
-    """New secrets by their file, without those that are composed of others."""
+    """New secrets by their file, without those that are composed of others; those that are given are empty."""
     made = {key_file(key): make_key(key.kind) for key in keys_of(catalog)}
-    own = (password for password in passwords(catalog) if not password.text)
-    return made | {password.name: Secret(secrets.token_urlsafe(PASSWORD_BYTES)) for password in own}
+    own = [password for password in passwords(catalog) if not password.text]
+    return made | {one.name: Secret("" if one.given else secrets.token_urlsafe(PASSWORD_BYTES)) for one in own}
+
+
+def given(catalog: Catalog) -> tuple[str, ...]:
+    """The secrets that are not made but given."""
+    return tuple(password.name for password in passwords(catalog) if password.given)
 
 
 def phase_of(catalog: Catalog) -> dict[str, Phase]:
@@ -72,14 +78,14 @@ def all_secrets(catalog: Catalog, variables: Mapping[str, str], *, whole: bool =
     found: dict[str, Secret] = {}
     own = (password.name for password in passwords(catalog) if not password.text)
     for file in (*map(key_file, keys_of(catalog)), *own):
-        if (value := variables.get(variable_of(file))) is None:
-            if not whole:
-                continue
+        value = variables.get(variable_of(file), "" if whole and file in given(catalog) else None)
+        if value is not None:
+            found[file] = Secret(value)
+        elif whole:
             raise InvalidInput(
                 f"{variable_of(file)}: missing in the environment files; `lucid deploy up` adds what a newer "
                 "version needs"
             )
-        found[file] = Secret(value)
     known = {name: secret.reveal() for name, secret in found.items()}
     composed = [
         password for password in passwords(catalog) if password.text and (whole or _composable(password, known))
@@ -102,5 +108,5 @@ def public_halves(catalog: Catalog, found: Mapping[str, Secret]) -> dict[str, st
 
 
 def assigned(named: Iterable[tuple[str, Secret]]) -> str:
-    """Lines of an environment file; secrets are made of characters that need no quotes."""
-    return "".join(f"{variable_of(file)}={secret.reveal()}\n" for file, secret in named)
+    """Lines of an environment file."""
+    return "".join(f"{variable_of(file)}={quoted(secret.reveal())}\n" for file, secret in named)
