@@ -187,12 +187,12 @@ def test_volumes(services: dict[str, Any]) -> None:
 
 
 def test_health_checks(services: dict[str, Any]) -> None:
-    for service in services.values():
+    for name, service in services.items():
         health = service["healthcheck"]
         assert (health["interval"], health["timeout"], health["retries"]) == ("30s", "10s", 3)
         assert health["start_period"] in {"40s", "60s"}
         assert health["start_interval"] == "1s"
-        if "serve" in service.get("command", []):
+        if service.get("command") == [name]:
             assert health["test"] == ["CMD", "/usr/bin/python3", "-m", "lucid.healthcheck"]
 
 

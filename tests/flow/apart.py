@@ -1,4 +1,4 @@
-"""Every service of the catalog as a process of its own, `lucid serve NAME`, on a data folder that they share."""
+"""Every service of the catalog as a process of its own, as containers run it, on a data folder that they share."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,6 @@ from lucid.runtime.client import RemotePlatform, fixed
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.paths import DataDir
 
-LUCID = Path(sys.executable).with_name("lucid")
 READY_LIMIT_S = 180.0
 _PORTS = range(20_000, 30_000)  # below those that Linux gives to connections (ip_local_port_range)
 
@@ -49,7 +48,8 @@ class Services:
         self.urls = {service.name: f"http://127.0.0.1:{p}" for service, p in zip(SERVICES, ports, strict=True)}
         # Each is told where the registry is, and finds all others through it.
         registry = {"LUCID_CONSUL_URL": self.urls["service-mesh"]}
-        self._environment = {**os.environ, **registry, "LUCID_DATA_DIR": str(self.data.root), **environment}
+        own = {"LUCID_DATA_DIR": str(self.data.root), "LUCID_LOG_FORMAT": "json"}
+        self._environment = {**os.environ, **registry, **own, **environment}
         self._processes: dict[str, Process] = {}
 
     async def start(self, *names: str) -> None:
@@ -57,7 +57,7 @@ class Services:
         for name in names:
             with self._log.open("ab") as log:
                 self._processes[name] = await asyncio.create_subprocess_exec(
-                    *(LUCID, "serve", name, "--json"),
+                    *(sys.executable, "-m", "lucid.runtime", name),
                     env={**self._environment, "LUCID_HTTP_PORT": self.urls[name].rpartition(":")[2]},
                     stdout=log,
                     stderr=log,

@@ -1,28 +1,22 @@
 """`lucid up` and `lucid serve`: the platform in one process, or one service of it alone."""
 
 import asyncio
-import contextlib
 import os
-import signal
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import uvloop
 from rich.markup import escape
 from rich.panel import Panel
 
 from lucid.base.errors import LucidError
-from lucid.base.logging import LogFile, configure_logging
 from lucid.cli.console import EXIT_FAILED, err, fail, options, out
+from lucid.runtime.running import log_as, run, stop_event, unless_stopped
 
 if TYPE_CHECKING:
     from lucid.runtime.platform import Platform
     from lucid.runtime.settings import RuntimeSettings
-
-T = TypeVar("T")
 
 EXIT_INTERRUPTED = 130
 
@@ -38,15 +32,6 @@ def _settings(data_dir: Path | None) -> "RuntimeSettings":
 
     options.data_dir = data_dir or options.data_dir
     return RuntimeSettings.load(**({"data_dir": options.data_dir} if options.data_dir else {}))
-
-
-def _stop_event() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 async def _welcome(platform: "Platform") -> None:
@@ -67,12 +52,12 @@ async def _welcome(platform: "Platform") -> None:
 async def _run(settings: "RuntimeSettings", *, play_demo: bool) -> int:
     from lucid.runtime.collecting import not_collecting, settled
 
-    stop = _stop_event()
+    stop = stop_event()
     with not_collecting():
         from lucid.runtime.platform import Platform
 
         platform = Platform(settings)
-        await _unless_stopped(stop, platform.start())
+        await unless_stopped(stop, platform.start())
     settled()
     if stop.is_set() and platform.administrator_password is None:  # which else would never be seen
         await platform.stop()
@@ -96,38 +81,17 @@ async def _demo_until(stop: asyncio.Event, platform: "Platform") -> int:
     """Play the demo, unless the user stops the platform meanwhile."""
     from lucid.cli.demo import show_demo
 
-    verified = await _unless_stopped(stop, show_demo(platform, platform.data, os.getpid()))
+    verified = await unless_stopped(stop, show_demo(platform, platform.data, os.getpid()))
     return EXIT_FAILED if verified is False else 0
 
 
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`, or None when the user stops the platform first: then `work` is cancelled."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not working.done():
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        return None
-    return working.result()
-
-
-def _serve_until_stopped(work: Any) -> int:
+def _ended(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Leave with the status that `work` ends with."""
     try:
-        return int(uvloop.run(work))
+        status = run(work)
     except LucidError as error:
         fail(error)
-    except TimeoutError:
-        sys.stderr.write("lucid: the shutdown took too long and was cut short\n")
-        return 1
-
-
-def _log_to(name: str, settings: "RuntimeSettings", *, json: bool, level: str) -> None:
-    folder = settings.log_dir
-    file = LogFile(folder / f"{name}.log", settings.log_file_bytes, settings.log_files) if folder else None
-    configure_logging(json=json or settings.log_format == "json", level=level, file=file)
+    raise typer.Exit(status)
 
 
 def up(
@@ -139,10 +103,10 @@ def up(
     try:
         settings = _settings(data_dir)
         quiet = demo and not json and err.is_terminal
-        _log_to("lucid", settings, json=json, level="WARNING" if quiet else settings.log_level)
+        log_as("lucid", settings, json=json, level="WARNING" if quiet else None)
     except LucidError as error:
         fail(error)
-    raise typer.Exit(_serve_until_stopped(_run(settings, play_demo=demo)))
+    _ended(_run(settings, play_demo=demo))
 
 
 def serve(
@@ -157,22 +121,11 @@ def serve(
     Other services are found through the registry: LUCID_CONSUL_URL, or service-mesh on this machine. LUCID_URL_NAME
     (LUCID_URL_SESSION_RECORDER=http://…) says where one is that does not register itself.
     """
-    from lucid.runtime.collecting import settled
-    from lucid.runtime.serve import serve_one
-
-    async def serve_on() -> None:
-        async with serve_one(name, settings):
-            settled()
-            await asyncio.Event().wait()
-
-    async def work() -> int:
-        # Also while it waits for what it needs.
-        await _unless_stopped(_stop_event(), serve_on())
-        return 0
+    from lucid.runtime.serve import serve_until_stopped
 
     try:
         settings = _settings(data_dir)
-        _log_to(name, settings, json=json, level=settings.log_level)
+        log_as(name, settings, json=json)
     except LucidError as error:
         fail(error)
-    raise typer.Exit(_serve_until_stopped(work()))
+    _ended(serve_until_stopped(name, settings))

@@ -68,7 +68,7 @@ def command_of(piece: Piece) -> tuple[str, ...]:
     """What the image's entry point is given; empty: as the image says."""
     if piece.container.command or not isinstance(piece, Service):
         return piece.container.command
-    return ("serve", piece.name)
+    return (piece.name,)
 
 
 def environment(service: Service) -> dict[str, Node]:

@@ -21,6 +21,7 @@ from lucid.drivers.http.client import connect, new_http
 from lucid.ports.registry import Registry
 from lucid.ports.stores import Bus
 from lucid.runtime.auth import ServiceGuard
+from lucid.runtime.collecting import settled
 from lucid.runtime.host import HttpServer, http_app
 from lucid.runtime.keyring import open_keyring
 from lucid.runtime.locks import own_service
@@ -28,6 +29,7 @@ from lucid.runtime.mesh import Mesh
 from lucid.runtime.paths import DataDir
 from lucid.runtime.problems import problem_response
 from lucid.runtime.registry import SERVICE_MESH, registry_of
+from lucid.runtime.running import stop_event, unless_stopped
 from lucid.runtime.settings import RuntimeSettings
 from lucid.runtime.signed_registry import SignedRegistry
 from lucid.runtime.stores import StoreConnections
@@ -46,6 +48,18 @@ def service_named(name: str) -> Service:
             return service
     names = ", ".join(service.name for service in SERVICES)
     raise InvalidInput(f"NAME: expected one of {names}, not {name!r}")
+
+
+async def serve_until_stopped(name: str, settings: RuntimeSettings) -> int:
+    """Run the service until SIGINT or SIGTERM, which end it also while it waits for what it needs; the exit status."""
+
+    async def serve() -> None:
+        async with serve_one(name, settings):
+            settled()
+            await asyncio.Event().wait()
+
+    await unless_stopped(stop_event(), serve())
+    return 0
 
 
 @contextlib.asynccontextmanager

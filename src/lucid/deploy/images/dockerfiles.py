@@ -125,8 +125,7 @@ USER ${{RUN_USER}}
 WORKDIR /
 HEALTHCHECK --interval=30s --timeout=10s --start-period=40s --start-interval=1s --retries=3 \\
     CMD ["{PYTHON}", "-m", "lucid.healthcheck"]
-ENTRYPOINT ["{PYTHON}", "-m", "lucid"]
-CMD ["serve"]
+ENTRYPOINT ["{PYTHON}", "-m", "lucid.runtime"]
 """
 
 _GATEWAY = f"""\
