@@ -12,9 +12,6 @@ from lucid.cli import (
     console,
     demo,
     deploy,
-    deploy_run,
-    deploy_secret,
-    deploy_verify,
     desktop,
     doctor,
     host,
@@ -81,18 +78,5 @@ app.add_typer(session.app, name="session")
 app.add_typer(search.app, name="search")
 app.add_typer(log.app, name="log")
 app.add_typer(node.app, name="node")
-deploy.app.command("verify")(deploy_verify.verify)
-for deployed in (
-    deploy_secret.secret,
-    deploy_run.up,
-    deploy_run.status,
-    deploy_run.logs,
-    deploy_run.restart,
-    deploy_run.down,
-    deploy_run.upgrade,
-    deploy_run.rollback,
-    deploy_run.history,
-):
-    deploy.app.command(deployed.__name__)(deployed)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(images.app, name="images")

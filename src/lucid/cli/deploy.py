@@ -7,11 +7,21 @@ from typing import Annotated
 
 import typer
 
+import lucid
 from lucid.base.errors import InvalidInput, LucidError
-from lucid.cli import deploy_setup
+from lucid.cli import deploy_run, deploy_secret, deploy_setup, deploy_verify
 from lucid.cli.console import EXIT_FAILED, fail, say
+from lucid.cli.deploy_elsewhere import Elsewhere
 
 app = typer.Typer(help="Bring the platform up as containers, and keep it up.", no_args_is_help=True)
+
+
+@app.callback()
+def root(
+    caller: Annotated[str, typer.Option("--caller", hidden=True, help="Version that calls from elsewhere.")] = "",
+) -> None:
+    if caller not in {"", lucid.__version__}:
+        fail(InvalidInput(f"this machine has Lucid {lucid.__version__}, the one that calls it {caller}: use the same"))
 
 
 class TargetName(StrEnum):
@@ -52,11 +62,21 @@ def render(
         raise typer.Exit(EXIT_FAILED)
 
 
-for setup in (
+for done in (
     deploy_setup.init,
     deploy_setup.preflight,
     deploy_setup.unlock,
     deploy_setup.lock,
     deploy_setup.configure,
+    deploy_secret.secret,
+    deploy_run.up,
+    deploy_run.status,
+    deploy_run.logs,
+    deploy_run.restart,
+    deploy_run.down,
+    deploy_run.upgrade,
+    deploy_run.rollback,
+    deploy_run.history,
+    deploy_verify.verify,
 ):
-    app.command(setup.__name__)(setup)
+    app.command(done.__name__, cls=Elsewhere)(done)

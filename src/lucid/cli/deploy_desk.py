@@ -24,17 +24,39 @@ if TYPE_CHECKING:
 TELL_LIMIT_S = 20.0
 """How long the platform is waited for until it has taken an event."""
 
+ELSEWHERE = (
+    "--context, --host: secrets and folders are on the machine that containers run on; name it by ssh, as in "
+    "`--host ssh://root@pi`"
+)
+
 LIMIT_S = 180.0
 """What a phase may take to get healthy, in seconds."""
 
 DirOption = Annotated[
     Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")
 ]
-ContextOption = Annotated[str, typer.Option("--context", help="Docker context of another machine.")]
-HostOption = Annotated[str, typer.Option("--host", help="Engine of another machine, such as ssh://root@pi.")]
+ContextOption = Annotated[
+    str, typer.Option("--context", help="Do it on another machine, by its Docker context.", show_default=False)
+]
+HostOption = Annotated[
+    str, typer.Option("--host", help="Do it on another machine, such as ssh://root@pi.", show_default=False)
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, max=3600, help="Seconds that a phase may take to get healthy.")
 ]
+
+
+def where(context: str, host: str) -> tuple[str, ...]:
+    """The engine's options for another machine. Raises InvalidInput for both."""
+    if context and host:
+        raise InvalidInput("--context, --host: expected one of them")
+    return ("--context", context) if context else ("--host", host) if host else ()
+
+
+def here_alone(context: str, host: str) -> None:
+    """Raises InvalidInput for an engine elsewhere: one that ssh leads to was called there instead."""
+    if where(context, host):
+        raise InvalidInput(ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -64,17 +86,11 @@ async def desk(
     from lucid.deploy.launch.place import Place
     from lucid.deploy.launch.preparing import complete, unlock
 
-    if context and host:
-        raise InvalidInput("--context, --host: expected one of them")
-    where = ("--context", context) if context else ("--host", host) if host else ()
-    catalog, place, engine = Catalog(), Place.load(deploy_dir), await find_engine(where)
+    catalog, place, engine = Catalog(), Place.load(deploy_dir), await find_engine(where(context, host))
 
     async def opener(there: "Place") -> None:
         if not engine.is_local:
-            raise InvalidInput(
-                "--context, --host: secrets and folders are on the machine that containers run on; start them "
-                "there, as with `ssh root@pi lucid deploy up`"
-            )
+            raise InvalidInput(ELSEWHERE)
         if there.deploy_dir == place.deploy_dir:
             await asyncio.to_thread(complete, there, catalog)
         else:

@@ -8,7 +8,18 @@ from rich.markup import escape
 from lucid.base.errors import InvalidInput
 from lucid.cli import deploy_show
 from lucid.cli.console import EXIT_FAILED, JsonOption, out, print_json, run, say, table, time_text
-from lucid.cli.deploy_desk import LIMIT_S, ContextOption, Desk, DirOption, HostOption, TimeoutOption, act, desk, fit
+from lucid.cli.deploy_desk import (
+    LIMIT_S,
+    ContextOption,
+    Desk,
+    DirOption,
+    HostOption,
+    TimeoutOption,
+    act,
+    desk,
+    fit,
+    here_alone,
+)
 from lucid.verify.text import printable
 
 if TYPE_CHECKING:
@@ -186,7 +197,9 @@ def logs(
     run(work())
 
 
-def history(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
+def history(
+    deploy_dir: DirOption = None, context: ContextOption = "", host: HostOption = "", json: JsonOption = False
+) -> None:
     """What was deployed when, by whom, and what became of it."""
 
     from lucid.deploy.launch.place import Place
@@ -194,6 +207,7 @@ def history(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
     from lucid.deploy.launch.sets import Sets
 
     async def work() -> "tuple[list[Record], set[int]]":
+        here_alone(context, host)
         place = Place.load(deploy_dir)
         return History(place.history).all(), {one.number for one in Sets(place.sets).all()}
 

@@ -10,7 +10,7 @@ import typer
 from lucid.base.errors import InvalidInput, LucidError
 from lucid.base.secret import Secret
 from lucid.cli.console import JsonOption, fail, print_json, say
-from lucid.cli.deploy_desk import DirOption
+from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, here_alone
 
 MOST_CHARACTERS = 4096
 
@@ -22,6 +22,8 @@ def secret(
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Take it away: what it is for is off then.")] = False,
     deploy_dir: DirOption = None,
+    context: ContextOption = "",
+    host: HostOption = "",
     json: JsonOption = False,
 ) -> None:
     """Give the deployment a secret that it cannot make. It is never on a command line, and never shown.
@@ -33,6 +35,7 @@ def secret(
     from lucid.deploy.launch.place import Place
 
     try:
+        here_alone(context, host)
         if clear and file:
             raise InvalidInput("--file, --clear: expected one of them")
         given = Secret("") if clear else _read(name, file)

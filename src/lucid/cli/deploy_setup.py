@@ -11,13 +11,11 @@ from rich.markup import escape
 
 from lucid.base.errors import InvalidInput, LucidError
 from lucid.cli.console import EXIT_FAILED, JsonOption, fail, out, print_json, run, say, table
+from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, here_alone, where
 
 if TYPE_CHECKING:
     from lucid.deploy.launch.fitness import Check
 
-DirOption = Annotated[
-    Path | None, typer.Option("--deploy-dir", help="Folder of the deployment.", show_default="LUCID_DEPLOY_DIR")
-]
 MARKS = {"ok": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 _PLATFORMS = {"x86_64": "linux/amd64", "amd64": "linux/amd64"}
 
@@ -46,6 +44,8 @@ def init(
         typer.Option("--set", metavar="NAME=VALUE", help="Any other variable of the environment files."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take the defaults.")] = False,
+    context: ContextOption = "",
+    host: HostOption = "",
     json: JsonOption = False,
 ) -> None:
     """Make a deployment: folders, keys, passwords, and settings that are encrypted at rest.
@@ -65,6 +65,7 @@ def init(
         return str(given.absolute() if isinstance(given, Path) else given)
 
     try:
+        here_alone(context, host)
         place = Place.load(deploy_dir)
         above = place.deploy_dir.parent
         chosen = {
@@ -108,13 +109,16 @@ def init(
     say("Next:  lucid deploy preflight, then lucid deploy up")
 
 
-def unlock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
+def unlock(
+    deploy_dir: DirOption = None, context: ContextOption = "", host: HostOption = "", json: JsonOption = False
+) -> None:
     """Put the deployment's settings and secrets into memory, as after each boot."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
     from lucid.deploy.launch.place import Place
 
     try:
+        here_alone(context, host)
         place = Place.load(deploy_dir)
         preparing.unlock(place, Catalog())
     except LucidError as error:
@@ -125,13 +129,16 @@ def unlock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
         say(f"Settings and secrets are in {place.run_dir}.")
 
 
-def lock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
+def lock(
+    deploy_dir: DirOption = None, context: ContextOption = "", host: HostOption = "", json: JsonOption = False
+) -> None:
     """Take settings and secrets out of memory. Containers that run go on, but none can be started."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
     from lucid.deploy.launch.place import Place
 
     try:
+        here_alone(context, host)
         place = Place.load(deploy_dir)
         preparing.lock(place, Catalog())
     except LucidError as error:
@@ -145,6 +152,8 @@ def lock(deploy_dir: DirOption = None, json: JsonOption = False) -> None:
 def configure(
     settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Variables and their new values.")],
     deploy_dir: DirOption = None,
+    context: ContextOption = "",
+    host: HostOption = "",
     json: JsonOption = False,
 ) -> None:
     """Change settings of the deployment; `lucid deploy up` then starts anew what they concern."""
@@ -153,6 +162,7 @@ def configure(
     from lucid.deploy.launch.place import Place
 
     try:
+        here_alone(context, host)
         changes = _assignments(settings)
         preparing.configure(Place.load(deploy_dir), Catalog(), changes)
     except LucidError as error:
@@ -165,8 +175,8 @@ def configure(
 
 def preflight(
     deploy_dir: DirOption = None,
-    context: Annotated[str, typer.Option("--context", help="Docker context of another machine.")] = "",
-    host: Annotated[str, typer.Option("--host", help="Engine of another machine, such as ssh://root@pi.")] = "",
+    context: ContextOption = "",
+    host: HostOption = "",
     json: JsonOption = False,
 ) -> None:
     """Is this machine fit for it: engine, images, memory, disk, ports, networks, clock? Exit status 1 if not."""
@@ -176,10 +186,7 @@ def preflight(
     from lucid.deploy.launch.preflight import preflight as look
 
     async def work() -> "list[Check]":
-        if context and host:
-            raise InvalidInput("--context, --host: expected one of them")
-        where = (*(("--context", context) if context else ()), *(("--host", host) if host else ()))
-        return await look(Place.load(deploy_dir), await find_engine(where), Catalog())
+        return await look(Place.load(deploy_dir), await find_engine(where(context, host)), Catalog())
 
     checks = run(work())
     failed = any(check.state == "failed" for check in checks)

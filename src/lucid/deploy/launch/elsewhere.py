@@ -1,0 +1,73 @@
+"""A deployment on another machine: its commands are run there, over ssh, because secrets and folders are there too."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from lucid.base.errors import InvalidInput
+from lucid.base.settings import Settings
+
+SSH_FAILED = 255
+"""What ssh exits with when the connection, and not the command, failed: ssh(1)."""
+
+NOT_FOUND = 127
+"""What a shell exits with when it does not have a command."""
+
+SCHEME = "ssh://"
+
+_ADDRESS = re.compile(r"ssh://(?:([^@/:\s-][^@/:\s]*)@)?(\[[0-9A-Fa-f:.]+\]|[^@/:\[\]\s-][^@/:\[\]\s]*)(?::(\d+))?/?")
+
+
+class ElsewhereSettings(Settings):
+    """How another machine is reached. Read from `LUCID_SSH` and `LUCID_REMOTE_LUCID`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LUCID_")
+
+    ssh: str = Field(
+        default="ssh", min_length=1, description="the command of OpenSSH's client, with options if need be"
+    )
+    remote_lucid: str = Field(
+        default="lucid", min_length=1, description="`lucid` on the other machine, such as `sudo /opt/lucid/bin/lucid`"
+    )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Another machine, as `ssh://USER@HOST:PORT` names it; what is left out is as ssh's own configuration says."""
+
+    host: str
+    user: str = ""
+    port: str = ""
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """Raises InvalidInput for what is no such address, or has a password in it."""
+        if (match := _ADDRESS.fullmatch(address)) is None:
+            shown = re.sub(r"//.*@", "//…@", address)
+            raise InvalidInput(f"--context, --host: expected ssh://USER@HOST:PORT, not {shown!r}")
+        user, host, port = match.groups()
+        return cls(host.strip("[]"), user or "", port or "")
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    def command(self, settings: ElsewhereSettings, words: Sequence[str], *, terminal: bool) -> tuple[str, ...]:
+        """How `lucid` is called there with these words; `terminal`: it has one there too, to ask and to show progress.
+        The shell of the user there may be any: what it gets is one command for `sh`."""
+        lucid = shlex.split(settings.remote_lucid)
+        known = f"command -v {shlex.quote(lucid[0])} >/dev/null 2>&1 || exit {NOT_FOUND}"
+        there = f"{known}; exec {shlex.join([*lucid, *words])}"
+        return (
+            *shlex.split(settings.ssh),
+            "-t" if terminal else "-T",
+            *(("-l", self.user) if self.user else ()),
+            *(("-p", self.port) if self.port else ()),
+            "--",
+            self.host,
+            shlex.join(("sh", "-c", there)),
+        )
