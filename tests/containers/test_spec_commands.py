@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lucid.catalog.networks import NETWORKS, TRON
+from lucid.deploy.catalog import Catalog
+from lucid.deploy.compose import command
 from lucid.deploy.images.platform import checkout
 from lucid.deploy.launch.checks_networks import declared
 from tests.containers.terminal import Terminal
@@ -69,6 +71,15 @@ def test_networks(terminal: Terminal) -> None:
     terminal.shell(f"docker network rm {TRON.name} && {NETWORKS_SCRIPT}")
     (found,) = json.loads(terminal.shell(f"docker network inspect {TRON.name}"))
     assert list(declared(TRON, found)) == []
+
+
+def test_a_phase_that_nothing_is_in_yet(terminal: Terminal) -> None:
+    """The command of phase 4 succeeds, and there is no container more."""
+    catalog = Catalog()
+    (phase,) = (phase for phase in catalog.phases if not catalog.of_phase(phase))
+    before = terminal.shell("docker ps --all --quiet")
+    terminal.shell(command(catalog, phase.compose_file, phase.number))
+    assert terminal.shell("docker ps --all --quiet") == before
 
 
 def test_distroless_containers(terminal: Terminal) -> None:

@@ -58,11 +58,10 @@ class WholeSet(Terminal):
         return made
 
     def bring_up(self) -> None:
-        """Phase by phase, with the commands that the spec has; a phase without containers has nothing to start."""
+        """Phase by phase, with the commands that the spec has."""
         for phase in CATALOG.phases:
-            if names := [piece.name for piece in CATALOG.of_phase(phase)]:
-                self.shell(command(CATALOG, phase.compose_file, phase.number))
-                self.wait_healthy(names)
+            self.shell(command(CATALOG, phase.compose_file, phase.number))
+            self.wait_healthy([piece.name for piece in CATALOG.of_phase(phase)])
 
     def bring_up_at_once(self) -> None:
         self.shell(command(CATALOG, MASTER_FILE, len(CATALOG.phases)))

@@ -1,6 +1,7 @@
 """The Compose files: one a phase, and the master file with all of them."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 
 from lucid.catalog.networks import MASTER_FILE
 from lucid.catalog.types import Phase
@@ -8,17 +9,24 @@ from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog, Piece
 from lucid.deploy.container import container, secret_name, secrets_of
 from lucid.deploy.marks import MARK
-from lucid.deploy.shared import compose_blocks
+from lucid.deploy.shared import PROBE, compose_blocks, restrictions
 from lucid.deploy.yamltext import Flow, Node, Noted, Spaced, dump
 
 PROJECT = "lucid"
 """All phases are one project: each file adds to it what the files before it began."""
 
+_EMPTY = "empty-phase.yml"
+_EMPTY_NOTE = f"""\
+For the phase that nothing is in yet: where there is no service at all, Compose exits with 1. {MARK}
+
+This one never gets a container, and its image is not asked for."""
+
 
 def compose_files(catalog: Catalog) -> dict[str, str]:
     """Path to text."""
     files = {phase.compose_file: phase_file(catalog, phase) for phase in catalog.phases}
-    return {**files, MASTER_FILE: master_file(catalog)}
+    empty = {_beside(phase): _empty_file() for phase in catalog.phases if not catalog.of_phase(phase)}
+    return {**files, **empty, MASTER_FILE: master_file(catalog)}
 
 
 def phase_file(catalog: Catalog, phase: Phase) -> str:
@@ -54,6 +62,10 @@ def command(catalog: Catalog, file: str, phases: int) -> str:
 
 def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
     document: dict[str, Node] = {**(compose_blocks() if pieces else {}), "name": PROJECT}
+    if not pieces:
+        document["include"] = Noted(
+            "Compose takes no file without any service: this has one without a container.", [_EMPTY]
+        )
     document["services"] = Spaced({piece.name: _service(catalog, piece, pieces) for piece in pieces})
     document |= _networks(pieces)
     secrets = sorted({file for piece in pieces for file in secrets_of(piece)}, key=secret_name)
@@ -63,6 +75,27 @@ def _file(catalog: Catalog, pieces: tuple[Piece, ...], note: str) -> str:
             {secret_name(file): Flow({"file": f"{variables.SECRETS_DIR}/{file}"}) for file in secrets},
         )
     return dump(document, note)
+
+
+def _beside(phase: Phase) -> str:
+    return str(PurePosixPath(phase.compose_file).with_name(_EMPTY))
+
+
+def _empty_file() -> str:
+    nothing: dict[str, Node] = {
+        "image": variables.image("lucid-base"),
+        "scale": 0,
+        "pull_policy": "never",
+        "network_mode": "none",
+        **restrictions(),
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": "16m",
+        "cpus": 0.1,
+        "pids_limit": 16,
+        "healthcheck": {"test": Flow(list(PROBE))},
+    }
+    document: dict[str, Node] = {"name": PROJECT, "services": {"nothing": nothing}}
+    return dump(document, _EMPTY_NOTE)
 
 
 def _service(catalog: Catalog, piece: Piece, pieces: tuple[Piece, ...]) -> Node:
