@@ -2,12 +2,14 @@
 
 import httpx
 from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
 from lucid.model.permission import ROLES, Role
 from lucid.model.principal import Method, Principal
 from lucid.ports.api import PRINCIPAL_KEY
 from lucid.runtime.problems import install_problem_handlers
+from lucid.runtime.routes import validation_problem
 
 
 def person(user: str = "ada", role: Role = "user", *, methods: tuple[Method, ...] = ("pwd",)) -> Principal:
@@ -19,6 +21,7 @@ def asking(router: APIRouter, principal: Principal | None) -> httpx.AsyncClient:
     """A client whose requests the routes see as those of `principal`; None: of nobody."""
     api = FastAPI()
     install_problem_handlers(api)
+    api.add_exception_handler(RequestValidationError, validation_problem)
     api.include_router(router)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

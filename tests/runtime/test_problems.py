@@ -6,17 +6,20 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from lucid.base.errors import ERRORS, StorageFull, TooManyRequests, Unauthenticated
 from lucid.runtime.problems import install_problem_handlers
+from lucid.runtime.routes import validation_problem
 
 
 @pytest.fixture
 def api() -> FastAPI:
     api = FastAPI()
     install_problem_handlers(api)
+    api.add_exception_handler(RequestValidationError, validation_problem)
 
     @api.get("/error/{slug}")
     async def error(slug: str) -> None:

@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     Fields name their unit (`_s`, `_ms`, `_bytes`) and describe themselves with `Field(description=...)`.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="LUCID_", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", defer_build=True, env_prefix="LUCID_", hide_input_in_errors=True
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

@@ -16,13 +16,9 @@ from starlette.requests import HTTPConnection
 from lucid.base.errors import Forbidden, Unauthenticated
 from lucid.model.permission import Permission
 from lucid.model.principal import Principal
+from lucid.ports.apicatalog import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION, PRINCIPAL_KEY
 
-API_PREFIX = "/api/v1"
-PERMISSION_EXTENSION = "x-permission"
-NO_PERMISSION = "public"
-PRINCIPAL_KEY = "lucid.principal"
-"""Where the runtime puts the principal in the ASGI scope."""
-
+__all__ = ["API_PREFIX", "NO_PERMISSION", "PERMISSION_EXTENSION", "PRINCIPAL_KEY", "PUBLIC", "Caller", "requires"]
 
 PUBLIC: Mapping[str, Any] = {"openapi_extra": {PERMISSION_EXTENSION: NO_PERMISSION, "security": []}}
 """`@router.post("/x", **PUBLIC)`: a route that anybody may call, a login say."""

@@ -3,6 +3,12 @@
 from lucid.base.ids import Name
 from lucid.base.value import Value
 
+API_PREFIX = "/api/v1"
+PERMISSION_EXTENSION = "x-permission"
+NO_PERMISSION = "public"
+PRINCIPAL_KEY = "lucid.principal"
+"""Where the runtime puts the principal in the ASGI scope."""
+
 
 class ApiCatalog(Value):
     """The prefixes of each service's routes, and files that anybody may read, as public path to service and path there

@@ -64,8 +64,11 @@ class Recorder(Protocol):
         `wait_s` for it. Raises NotFound."""
         ...
 
-    async def read_segment(self, *, session: SessionId, number: int) -> bytes:
-        """The segment's file as it is, encrypted. Raises NotFound."""
+    async def read_segment(
+        self, *, session: SessionId, number: int, memory: bytearray | None = None
+    ) -> bytes | memoryview:
+        """The segment's records as they are, encrypted. A recorder in the same process puts them into `memory`, if
+        that is given, as Folder.read_into does. Raises NotFound."""
         ...
 
     async def release(self, *, session: SessionId) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from fastapi import APIRouter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lucid.base.clock import Clock, SystemClock
+
+if TYPE_CHECKING:  # services without a public API do not load the web framework
+    from fastapi import APIRouter
 
 P = TypeVar("P")
 
@@ -23,8 +24,8 @@ class App:
     service works; `stop` when nothing of it runs any more. `checks` are readiness checks: they return or raise."""
 
     provides: Mapping[type, object] = field(default_factory=dict)
-    api: APIRouter | None = None
-    routes: APIRouter | None = None
+    api: "APIRouter | None" = None
+    routes: "APIRouter | None" = None
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     checks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)

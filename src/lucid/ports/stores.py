@@ -165,6 +165,11 @@ class Folder(Protocol):
         is left out. Raises NotFound."""
         ...
 
+    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
+        """The same, put into `memory` at its beginning, which grows when it is too small; a view of what was put
+        there. Memory that was in use lately is several times faster than fresh memory."""
+        ...
+
     async def list(self, path: str = "") -> list[str]:
         """Paths of all files below `path`, sorted; empty when there is no such folder. Temporary files of
         an interrupted write are not listed."""

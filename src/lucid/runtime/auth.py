@@ -9,7 +9,7 @@ from lucid.base.secret import Secret
 from lucid.catalog.keys import OPERATOR
 from lucid.catalog.types import Service
 from lucid.crypto.identity import GATEWAY, CallerIdentity, ServiceVerifier
-from lucid.ports.api import PRINCIPAL_KEY
+from lucid.ports.apicatalog import PRINCIPAL_KEY
 
 Check = Callable[[HTTPConnection], Awaitable[None]]
 """A FastAPI dependency that raises Unauthenticated or Forbidden."""

@@ -5,8 +5,11 @@ import contextlib
 from collections.abc import Iterator
 
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Response
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lucid.catalog.types import Service
@@ -14,22 +17,32 @@ from lucid.drivers.http.sockets import listen
 from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.metrics import measure, metrics_page
-from lucid.runtime.openapi import service_document
 from lucid.runtime.problems import install_problem_handlers
-from lucid.runtime.rpc import rpc_router
+from lucid.runtime.rpc import rpc_routes
 
 CHECK_LIMIT_S = 5.0
 
 
-def _status_routes(service: Service, app: App) -> APIRouter:
-    router = APIRouter()
+def http_app(service: Service, app: App, guard: ServiceGuard) -> Starlette:
+    """The ASGI application of a service. Only health, readiness and public routes answer to everybody."""
+    if app.api is None and app.routes is None:
+        api = Starlette()
+    else:
+        from lucid.runtime.routes import with_routes
 
-    @router.get("/health")
-    async def health() -> dict[str, str]:
-        return {"service": service.name, "status": "ok"}
+        api = with_routes(service, app, guard)
+    install_problem_handlers(api)
+    api.add_middleware(BaseHTTPMiddleware, dispatch=measure(service.name))
+    own = [*_status_routes(service, app), _metrics_route(guard), *rpc_routes(app.provides, guard.rpc)]
+    api.router.routes[:0] = own
+    return api
 
-    @router.get("/ready")
-    async def ready() -> JSONResponse:
+
+def _status_routes(service: Service, app: App) -> list[Route]:
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"service": service.name, "status": "ok"})
+
+    async def ready(_: Request) -> JSONResponse:
         failed = {}
         for name, check in app.checks.items():
             try:
@@ -39,32 +52,15 @@ def _status_routes(service: Service, app: App) -> APIRouter:
         body = {"service": service.name, "status": "not ready" if failed else "ready", "failed": failed}
         return JSONResponse(body, status_code=503 if failed else 200)
 
-    return router
+    return [Route("/health", health), Route("/ready", ready)]
 
 
-def http_app(service: Service, app: App, guard: ServiceGuard) -> FastAPI:
-    """The ASGI application of a service. Only health, readiness and public routes answer to everybody."""
-    api = FastAPI(title=service.name, description=service.summary, docs_url=None, redoc_url=None, openapi_url=None)
-    install_problem_handlers(api)
-    api.middleware("http")(measure(service.name))
-    api.include_router(_status_routes(service, app))
-    api.include_router(rpc_router(app.provides, guard.rpc))
-    if app.api is not None:
-        document = service_document(service, app.api)
-        api.include_router(app.api, dependencies=[Depends(guard.api)])
-
-        @api.get("/openapi.json", dependencies=[Depends(guard.service)])
-        async def openapi() -> JSONResponse:
-            return JSONResponse(document)
-
-    if app.routes is not None:
-        api.include_router(app.routes, dependencies=[] if service.public_routes else [Depends(guard.service)])
-
-    @api.get("/metrics", dependencies=[Depends(guard.metrics)])
-    async def metrics() -> Response:
+def _metrics_route(guard: ServiceGuard) -> Route:
+    async def metrics(request: Request) -> Response:
+        await guard.metrics(request)
         return metrics_page()
 
-    return api
+    return Route("/metrics", metrics)
 
 
 class HttpServer(uvicorn.Server):

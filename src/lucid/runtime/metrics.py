@@ -3,8 +3,9 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
 
 REQUESTS = Counter("lucid_http_requests_total", "HTTP requests answered", ("service", "route", "status"))
 DURATION = Histogram("lucid_http_request_seconds", "Time to answer an HTTP request", ("service", "route"))

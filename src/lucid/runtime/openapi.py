@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 import lucid
 from lucid.catalog.types import Service
-from lucid.ports.api import NO_PERMISSION, PERMISSION_EXTENSION
+from lucid.ports.apicatalog import NO_PERMISSION, PERMISSION_EXTENSION
 
 PROBLEM: dict[str, Any] = {
     "type": "object",

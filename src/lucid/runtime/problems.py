@@ -5,22 +5,21 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lucid.base.errors import InvalidInput, LucidError
+from lucid.base.errors import LucidError
 
 _log = structlog.get_logger()
 
 
-def install_problem_handlers(api: FastAPI) -> None:
+def install_problem_handlers(api: Starlette) -> None:
     """Answer every error of `api` with a problem document. Call it before other middleware is added, which
     then sees the answer instead of the exception."""
     api.add_exception_handler(LucidError, _lucid_error)
-    api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_exception)
     api.add_middleware(_UnexpectedErrors)
 
@@ -49,13 +48,6 @@ async def _lucid_error(request: Request, error: Exception) -> JSONResponse:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("request failed", path=request.url.path, error=error.slug, detail=error.detail)
     return problem_response(error)
-
-
-async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return problem_response(InvalidInput(f"{field}: {first['msg']}", field=field))
 
 
 async def _http_exception(_request: Request, error: Exception) -> JSONResponse:

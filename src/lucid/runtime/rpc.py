@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import REVEAL
@@ -13,30 +15,25 @@ from lucid.ports.binding import Method, methods_of
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
-def rpc_router(
-    provides: Mapping[type, object], guard: Callable[[type], Callable[[Request], Awaitable[None]]]
-) -> APIRouter:
-    """Routes for every method of every port, hidden from the OpenAPI document: services alone call them. `guard`
-    makes the dependency that checks the callers of a port."""
-    router = APIRouter()
-    for port, service in provides.items():
-        guarded = [Depends(guard(port))]
-        for method in methods_of(port):
-            router.add_api_route(
-                method.path,
-                _endpoint(method, service),
-                methods=["POST"],
-                include_in_schema=False,
-                response_model=None,
-                dependencies=guarded,
-            )
-    return router
+Check = Callable[[Request], Awaitable[None]]
+"""Raises for a caller who may not."""
 
 
-def _endpoint(method: Method, service: object) -> Callable[[Request], Awaitable[Response]]:
+def rpc_routes(provides: Mapping[type, object], guard: Callable[[type], Check]) -> list[Route]:
+    """Routes for every method of every port, which services alone call. `guard` makes what checks the callers of a
+    port."""
+    return [
+        Route(method.path, _endpoint(method, service, guard(port)), methods=["POST"])
+        for port, service in provides.items()
+        for method in methods_of(port)
+    ]
+
+
+def _endpoint(method: Method, service: object, check: Check) -> Callable[[Request], Awaitable[Response]]:
     call = getattr(service, method.name)
 
     async def endpoint(request: Request) -> Response:
+        await check(request)
         content = await _read(request)
         text = request.headers.get("lucid-arguments", "{}") if method.body else content or b"{}"
         try:

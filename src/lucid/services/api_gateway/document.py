@@ -9,7 +9,7 @@ import structlog
 
 import lucid
 from lucid.model.permission import Permission
-from lucid.ports.api import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION
+from lucid.ports.apicatalog import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION
 from lucid.services.api_gateway.routing import Operation
 
 WEBSOCKET_EXTENSION = "x-websocket"
