@@ -79,6 +79,23 @@ async def test_ranges_of_a_file_are_read_one_behind_the_other(folder: DiskFolder
             await folder.read_ranges(path, [(0, 1)])
 
 
+async def test_ranges_are_read_into_memory_that_grows(folder: DiskFolder) -> None:
+    data = bytes(range(256)) * 100
+    await folder.write({"a/b": data})
+    memory = bytearray()
+    ranges = [(300, 7), (25_590, 100), (5, 3)]
+    assert await folder.read_into("a/b", ranges, memory) == data[300:307] + data[-10:] + data[5:8]
+    assert len(memory) == 110
+    assert await folder.read_into("a/b", [(1, 2)], memory) == data[1:3]
+    assert len(await folder.read_into("a/b", [], memory)) == 0
+    assert memory[:7] == data[1:3] + data[302:307]
+    for path in ("missing", "a", "a/b/c"):
+        with pytest.raises(NotFound):
+            await folder.read_into(path, [(0, 1)], memory)
+    with pytest.raises(InvalidInput):
+        await folder.read_into("../x", [(0, 1)], memory)
+
+
 async def test_list_is_sorted_and_below_a_path(folder: DiskFolder) -> None:
     assert await folder.list() == []
     await folder.write({"b/2": b"", "a-b": b"", "a/z": b"", "b/1/x": b"", "c": b""})

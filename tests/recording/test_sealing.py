@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from zstandard import ZstdDecompressor, get_frame_parameters
 
@@ -123,3 +125,12 @@ def test_memory_that_held_another_segment_leaves_nothing_of_it() -> None:
     memory[:] = bytes(10_000)
     assert packed == fresh
     assert packed.client == encode_frames(frame for frame in FRAMES if frame.direction is Direction.CLIENT_TO_SERVER)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_what_was_shown_megabytes_ago_is_not_stored_again(level: int) -> None:
+    seen, other = os.urandom(500_000), os.urandom(3_000_000)
+    frames = [Frame(n, Direction.SERVER_TO_CLIENT, data) for n, data in enumerate((seen, other, seen))]
+    sealed = seal_segment(JOB, KEY, segment(encode_frames(frames)), zstd_level=level)
+    assert sealed is not None
+    assert len(sealed.data) < len(seen) + len(other) + 100_000

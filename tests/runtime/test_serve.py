@@ -7,12 +7,14 @@ import httpx
 import pytest
 
 from lucid.base.clock import SystemClock
-from lucid.base.errors import Conflict, Forbidden, InvalidInput
+from lucid.base.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lucid.base.ids import new_session_id
 from lucid.catalog.keys import OPERATOR
 from lucid.crypto.identity import ServiceSigner
 from lucid.drivers.http.client import at, connect
 from lucid.model.canonical import digest_of
 from lucid.ports.log import DataChain
+from lucid.ports.recording import Recorder
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.mesh import fixed_address
 from lucid.runtime.paths import DataDir
@@ -43,6 +45,16 @@ async def test_it_offers_its_ports_to_those_who_need_them(settings: RuntimeSetti
                 await bodies.aclose()  # type: ignore[attr-defined]
         async with httpx.AsyncClient(trust_env=False) as http:
             assert (await http.get(f"{server.url}/ready")).json()["status"] == "ready"
+
+
+async def test_memory_that_is_lent_does_not_travel(settings: RuntimeSettings) -> None:
+    async with serve_one("session-recorder", settings) as server:
+        identity = Keyring.open(DataDir(settings.data_dir).keys).identity(OPERATOR)
+        signer = ServiceSigner(OPERATOR, identity, SystemClock())
+        recorder = connect(Recorder, at(server.url), functools.partial(signer.token, "session-recorder"))
+        with pytest.raises(NotFound):
+            await recorder.read_segment(session=new_session_id(), number=0, memory=bytearray(10))
+        await recorder.aclose()  # type: ignore[attr-defined]
 
 
 async def test_it_keeps_what_it_has(settings: RuntimeSettings) -> None:

@@ -68,7 +68,7 @@ class RecordHead:
     length: int
 
 
-def read_head(data: bytes, position: int) -> RecordHead | None:
+def read_head(data: bytes | memoryview, position: int) -> RecordHead | None:
     """The head at `position`; None where there is none, or one that is damaged. Whether the record opens, it does
     not say."""
     if position + HEAD_BYTES > len(data):
@@ -100,7 +100,7 @@ class OpenedSegment:
 
 
 def open_segment(
-    data_key: bytes, session: str, segment: int, data: bytes, memory: bytearray | None = None
+    data_key: bytes, session: str, segment: int, data: bytes | memoryview, memory: bytearray | None = None
 ) -> OpenedSegment:
     """Open a segment's file. One that was not closed is valid up to its last complete record that opens. The frames
     are put into `memory`, as long as `data` or longer, where there is one: memory that was in use lately is faster.
@@ -131,7 +131,7 @@ class _Reader:
     opener: aead.Opener
     session: bytes
     segment: int
-    data: bytes
+    data: bytes | memoryview
     place: memoryview
     position: int = 0
     number: int = 0
@@ -160,5 +160,5 @@ class _Reader:
 
     def later_opens(self, to: int) -> bool:
         """Whether anything from `position` on is a later record of the segment, and opens."""
-        found = find_heads(self.data, self.position)
+        found = find_heads(bytes(self.data), self.position)
         return any(head.number > self.number and self._open(at, head, to) is not None for at, head in found)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from consul.aio import Consul
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from lucid.base.secret import Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
@@ -44,9 +44,7 @@ async def running_mesh(folder: Path, clock: TurnedClock | None = None, **setting
     documents = await SqliteDocuments.open(folder / "mesh.sqlite")
     made = ServiceMeshSettings.model_validate({"mesh_token": TOKEN, "sweep_s": 3600.0, **settings})
     mesh = ServiceMesh(made, documents=documents, clock=clock)
-    api = FastAPI()
-    api.include_router(mesh.router)
-    server = HttpServer(api, "127.0.0.1", 0)
+    server = HttpServer(Starlette(routes=mesh.routes), "127.0.0.1", 0)
     await mesh.start()
     await server.start_serving()
     try:

@@ -45,7 +45,7 @@ class Segments:
     def __init__(self) -> None:
         self.reading = self.most_reading = 0
 
-    async def read_segment(self, *, session: str, number: int) -> bytes:
+    async def read_segment(self, *, session: str, number: int, memory: bytearray | None = None) -> bytes:
         self.reading += 1
         self.most_reading = max(self.most_reading, self.reading)
         await asyncio.sleep(0.005)
@@ -131,7 +131,7 @@ async def test_keys_are_kept_for_a_while_and_forgotten_unasked(monkeypatch: pyte
 class TypedSegments(Segments):
     """Two segments in which a client typed."""
 
-    async def read_segment(self, *, session: str, number: int) -> bytes:
+    async def read_segment(self, *, session: str, number: int, memory: bytearray | None = None) -> bytes:
         if number > 1:
             raise NotFound(f"segment {number}")
         client = ClientHandshake(username="", password=Secret(""))

@@ -14,6 +14,8 @@ async def test_what_comes_back_is_lent_again_if_it_is_long_enough() -> None:
     assert longer is not first
     assert len(longer) == 1001
     assert len(memory) == 0
+    memory.give_back(first, longer)
+    assert len(memory) == 2
 
 
 async def test_it_is_not_kept_for_long() -> None:

@@ -93,6 +93,7 @@ class FaultyFolder:
         self.lock: Callable[[], Any] = self._inner.lock
         self.read: Callable[[str], Any] = self._inner.read
         self.read_ranges: Callable[..., Any] = self._inner.read_ranges
+        self.read_into: Callable[..., Any] = self._inner.read_into
         self.list: Callable[..., Any] = self._inner.list
         self.delete: Callable[[str], Any] = self._inner.delete
 

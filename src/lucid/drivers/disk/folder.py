@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lucid.base.errors import Conflict, InvalidInput, NotFound
@@ -84,12 +84,23 @@ class DiskFolder:
         return await in_thread(self._read_ranges, path, self._path(path), ranges)
 
     def _read_ranges(self, path: str, target: Path, ranges: Sequence[tuple[int, int]]) -> bytes:
-        with disk_errors(path):
-            try:
-                with target.open("rb", buffering=0) as file:
-                    return b"".join(_read_range(file.fileno(), offset, length) for offset, length in ranges)
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise NotFound(f"no file {path}") from None
+        with _opened(path, target) as descriptor:
+            return b"".join(_read_range(descriptor, offset, length) for offset, length in ranges)
+
+    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
+        return await in_thread(self._read_into, path, self._path(path), ranges, memory)
+
+    def _read_into(self, path: str, target: Path, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
+        missing = sum(length for _, length in ranges) - len(memory)
+        if missing > 0:
+            memory.extend(bytes(missing))
+        view, done = memoryview(memory), 0
+        with _opened(path, target) as descriptor:
+            for offset, length in ranges:
+                left = length
+                while left and (count := os.preadv(descriptor, [view[done : done + left]], offset)):
+                    offset, done, left = offset + count, done + count, left - count
+        return view[:done]
 
     async def list(self, path: str = "") -> list[str]:
         return await in_thread(_files_below, self._path(path) if path else self._root, self._root)
@@ -117,6 +128,17 @@ class DiskFolder:
         if any(not part or part.startswith(".") or "\0" in part for part in parts):
             raise InvalidInput(f"not a path inside the folder: {path[:100]!r}", field="path")
         return self._root.joinpath(*parts)
+
+
+@contextlib.contextmanager
+def _opened(path: str, target: Path) -> Iterator[int]:
+    """A file to read, and the errors of that as ours."""
+    with disk_errors(path):
+        try:
+            with target.open("rb", buffering=0) as file:
+                yield file.fileno()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise NotFound(f"no file {path}") from None
 
 
 def _read_range(descriptor: int, offset: int, length: int) -> bytes:

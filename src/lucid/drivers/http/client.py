@@ -83,8 +83,9 @@ class _Call:
 
     async def __call__(self, **values: Any) -> Any:
         content = bytes(values.pop(self._method.body)) if self._method.body in values else None
+        sent = {name: value for name, value in values.items() if name not in self._method.lent}
         try:
-            arguments = self._method.arguments(**values)
+            arguments = self._method.arguments(**sent)
         except ValidationError as error:
             raise InvalidInput(first_problem(error), field=str(error.errors()[0]["loc"][0])) from None
         response = await self._post(arguments, content)

@@ -1,4 +1,4 @@
-"""Memory for the frames of a segment."""
+"""Memory for a segment: its records, and the frames in them."""
 
 import asyncio
 
@@ -18,14 +18,14 @@ class SegmentMemory:
         """How many pieces are kept."""
         return len(self._free)
 
-    def take(self, size: int) -> bytearray:
+    def take(self, size: int = 0) -> bytearray:
         """`size` bytes or more, with anything in them."""
         memory = self._free.pop() if self._free else bytearray()
         return memory if len(memory) >= size else bytearray(size)
 
-    def give_back(self, memory: bytearray) -> None:
-        """Nobody uses it any more."""
-        self._free.append(memory)
+    def give_back(self, *memories: bytearray) -> None:
+        """Nobody uses them any more."""
+        self._free += memories
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._keep_s, self._free.clear)

@@ -51,14 +51,16 @@ class SessionProcessor:
 
     async def _pack(self, data_key: bytes, session: SessionId, number: int, client: bool) -> PackedSegment:
         async with self._packs:
-            segment = await self._recorder.read_segment(session=session, number=number)
+            sealed = self._memory.take()
+            segment = await self._recorder.read_segment(session=session, number=number, memory=sealed)
             memory = self._memory.take(len(segment))
             level = self._settings.zstd_level
             packed = await asyncio.to_thread(
                 pack_segment, data_key, session, number, segment, zstd_level=level, client=client, memory=memory
             )
             # Not for a packing that was cancelled: its thread still runs.
-            self._memory.give_back(memory)
+            del segment
+            self._memory.give_back(sealed, memory)
             return packed
 
     async def stop(self) -> None:

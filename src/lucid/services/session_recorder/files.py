@@ -121,6 +121,13 @@ class JournalFiles:
             parts.append(await self._folder.read_ranges(file.path, ranges))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    async def read_into(self, extents: Sequence[Extent], memory: bytearray) -> bytes | memoryview:
+        """The same in `memory`, when it is all in one file."""
+        if len({extent.file for extent in extents}) != 1:
+            return await self.read(extents)
+        ranges = [(extent.offset, extent.length) for extent in extents]
+        return await self._folder.read_into(extents[0].file.path, ranges, memory)
+
     def drop(self, extents: Iterable[Extent]) -> None:
         """Nobody reads these any more."""
         for extent in extents:

@@ -255,11 +255,12 @@ class Recording:
         ended = self.end is not None and len(later) <= 1
         return SegmentStatus(segment=segment, ended=ended, end=self.end, last_us=self.last_us)
 
-    async def read_segment(self, number: int) -> bytes:
+    async def read_segment(self, number: int, memory: bytearray | None) -> bytes | memoryview:
         """As the port says."""
         if number not in self.closed:
             raise NotFound(f"session {self.session} has no closed segment {number}")
-        return await self.files.read(self.closed[number].extents)
+        extents = self.closed[number].extents
+        return await (self.files.read(extents) if memory is None else self.files.read_into(extents, memory))
 
     async def release_segment(self, number: int) -> None:
         """As the port says."""
