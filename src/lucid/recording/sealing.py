@@ -67,7 +67,7 @@ def pack_segment(
     number: int,
     segment: bytes | memoryview,
     *,
-    zstd_level: int = 1,
+    zstd_level: int = 2,
     client: bool = False,
     memory: bytearray | None = None,
 ) -> PackedSegment:
@@ -106,7 +106,7 @@ def seal_packed(job: SealJob, data_key: bytes, packed: PackedSegment) -> SealedC
     return SealedChunk(header, head + aead.seal(data_key, header.nonce(), packed.compressed, head))
 
 
-def seal_segment(job: SealJob, data_key: bytes, segment: bytes, *, zstd_level: int = 1) -> SealedChunk | None:
+def seal_segment(job: SealJob, data_key: bytes, segment: bytes, *, zstd_level: int = 2) -> SealedChunk | None:
     """Seal a segment's file as `job` says: `pack_segment` and `seal_packed`."""
     packed = pack_segment(data_key, job.session, job.segment, segment, zstd_level=zstd_level)
     return seal_packed(job, data_key, packed)
