@@ -9,7 +9,7 @@ from lucid.model.permission import ROLES, Role
 from lucid.model.principal import Method, Principal
 from lucid.ports.api import PRINCIPAL_KEY
 from lucid.runtime.problems import install_problem_handlers
-from lucid.runtime.routes import validation_problem
+from lucid.runtime.public_api import validation_problem
 
 
 def person(user: str = "ada", role: Role = "user", *, methods: tuple[Method, ...] = ("pwd",)) -> Principal:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from lucid.base.errors import ERRORS, StorageFull, TooManyRequests, Unauthenticated
 from lucid.runtime.problems import install_problem_handlers
-from lucid.runtime.routes import validation_problem
+from lucid.runtime.public_api import validation_problem
 
 
 @pytest.fixture

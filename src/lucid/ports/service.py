@@ -1,8 +1,10 @@
 """What a service is to the runtime: an App made by its create(settings, ports)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.routing import Route
 
 from lucid.base.clock import Clock, SystemClock
 
@@ -25,7 +27,7 @@ class App:
 
     provides: Mapping[type, object] = field(default_factory=dict)
     api: "APIRouter | None" = None
-    routes: "APIRouter | None" = None
+    routes: Sequence[Route] = ()
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     checks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)

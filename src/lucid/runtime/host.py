@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from lucid.catalog.types import Service
 from lucid.drivers.http.sockets import listen
 from lucid.ports.service import App
-from lucid.runtime.auth import ServiceGuard
+from lucid.runtime.auth import Check, ServiceGuard
 from lucid.runtime.metrics import measure, metrics_page
 from lucid.runtime.problems import install_problem_handlers
 from lucid.runtime.rpc import rpc_routes
@@ -25,16 +26,17 @@ CHECK_LIMIT_S = 5.0
 
 def http_app(service: Service, app: App, guard: ServiceGuard) -> Starlette:
     """The ASGI application of a service. Only health, readiness and public routes answer to everybody."""
-    if app.api is None and app.routes is None:
+    if app.api is None:
         api = Starlette()
     else:
-        from lucid.runtime.routes import with_routes
+        from lucid.runtime.public_api import public_api
 
-        api = with_routes(service, app, guard)
+        api = public_api(service, app.api, guard)
     install_problem_handlers(api)
     api.add_middleware(BaseHTTPMiddleware, dispatch=measure(service.name))
+    further = app.routes if service.public_routes else [_guarded(route, guard.service) for route in app.routes]
     own = [*_status_routes(service, app), _metrics_route(guard), *rpc_routes(app.provides, guard.rpc)]
-    api.router.routes[:0] = own
+    api.router.routes[:0] = [*own, *further]
     return api
 
 
@@ -56,19 +58,37 @@ def _status_routes(service: Service, app: App) -> list[Route]:
 
 
 def _metrics_route(guard: ServiceGuard) -> Route:
-    async def metrics(request: Request) -> Response:
-        await guard.metrics(request)
+    async def metrics(_: Request) -> Response:
         return metrics_page()
 
-    return Route("/metrics", metrics)
+    return _guarded(Route("/metrics", metrics), guard.metrics)
 
 
-class HttpServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to the platform and says when it listens."""
+def _guarded(route: Route, check: Check) -> Route:
+    """The route for those whom `check` lets through."""
 
-    def __init__(self, api: ASGIApp, host: str, port: int) -> None:
+    async def endpoint(request: Request) -> Response:
+        await check(request)
+        answer: Response = await route.endpoint(request)
+        return answer
+
+    return Route(route.path, endpoint, methods=list(route.methods or ()))
+
+
+class HttpServer(Server):
+    """A uvicorn server that leaves signals to the platform and says when it listens. Without `websockets` it does not
+    load what serves them."""
+
+    def __init__(self, api: ASGIApp, host: str, port: int, *, websockets: bool = True) -> None:
         super().__init__(
-            uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            Config(
+                api,
+                ws="auto" if websockets else "none",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
         self._socket = listen(host, port, advice=" (LUCID_HTTP_PORT=0: any free port)")
         self._task: asyncio.Task[None] | None = None

@@ -5,13 +5,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from lucid.base.errors import InvalidInput
 
 
 def default_data_dir() -> Path:
     """`$XDG_DATA_HOME/lucid`, or the platform's equivalent."""
+    import platformdirs  # in containers the folder is always given
+
     return Path(platformdirs.user_data_dir("lucid"))
 
 

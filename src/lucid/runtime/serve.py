@@ -78,7 +78,7 @@ async def serve_one(name: str, settings: RuntimeSettings) -> AsyncIterator[HttpS
         stack.enter_context(own_service(data, name))
         front = _Front(service)
         port = service.embedded_port if settings.http_port is None else settings.http_port
-        server = HttpServer(front, settings.http_host, port)
+        server = HttpServer(front, settings.http_host, port, websockets=bool(service.api))
         stack.push_async_callback(server.stop_serving)
         await server.start_serving()
         stores = await stack.enter_async_context(StoreConnections(settings, data, STORES))

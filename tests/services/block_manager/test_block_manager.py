@@ -6,7 +6,7 @@ import random
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from lucid.base.errors import Conflict, Corrupted, InvalidInput, NotFound, StorageFull
 from lucid.chain.edge import Edge
@@ -448,8 +448,7 @@ async def test_fsck_finds_entries_dated_after_their_block() -> None:
 
 async def test_the_log_over_http() -> None:
     manager = await manager_of(MemoryFolder())
-    app = FastAPI()
-    app.include_router(routes(manager, VERIFIER.format()))
+    app = Starlette(routes=routes(manager, VERIFIER.format()))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://log") as client:
         with pytest.raises(NotFound):

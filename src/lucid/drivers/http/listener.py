@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server
 
 from lucid.base.errors import Unavailable
 from lucid.drivers.http.sockets import BACKLOG, listen
@@ -29,12 +30,12 @@ class UvicornListener:
         return door
 
 
-class _Door(uvicorn.Server):
+class _Door(Server):
     """One listening socket and its connections. Signals are left to the platform."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None, limits: ListenLimits) -> None:
         protocol = type("Connection", (_Connection,), {"limits": limits})
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=protocol,
             ws="websockets-sansio",

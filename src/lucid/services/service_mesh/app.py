@@ -11,7 +11,7 @@ def create(settings: ServiceMeshSettings, ports: Ports) -> App:
     service = ServiceMesh(settings, documents=ports.get(Documents), clock=ports.clock)
     return App(
         provides={Registry: service},
-        routes=service.router,
+        routes=service.routes,
         start=service.start,
         stop=service.stop,
         checks={"tasks": service.check},

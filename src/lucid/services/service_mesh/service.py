@@ -53,7 +53,7 @@ class ServiceMesh:
         KeysApi(door, self.keys, self.sessions, shapes)
         SessionsApi(door, self.sessions, self.instances, shapes)
         door.close()
-        self.router = door.router
+        self.routes = door.routes
 
     async def start(self) -> None:
         await self.keys.load()

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 import lucid
 from lucid.services.service_mesh.api.bodies import body, duration, mapping, member, text, texts

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from lucid.services.service_mesh.api.door import content
 from lucid.services.service_mesh.durations import seconds

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from lucid.services.service_mesh.api.door import Door, answer, flag
 from lucid.services.service_mesh.api.shapes import Shapes

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from lucid.base.errors import LucidError
 from lucid.base.secret import Secret
@@ -32,7 +33,7 @@ class Door:
     not there."""
 
     def __init__(self, settings: ServiceMeshSettings, indexes: Indexes) -> None:
-        self.router = APIRouter()
+        self.routes: list[Route] = []
         self.settings = settings
         self.indexes = indexes
 
@@ -50,15 +51,13 @@ class Door:
             except LucidError as error:
                 return Refusal(500, error.detail).response()
 
-        self.router.add_api_route(
-            f"/v1{path}", endpoint, methods=[method], include_in_schema=False, response_model=None
-        )
+        self.routes.append(Route(f"/v1{path}", endpoint, methods=[method]))
 
     def close(self) -> None:
         """Say of all other paths that they are not there, and of other methods that they are not allowed."""
 
         async def unknown(request: Request) -> Response:
-            methods = sorted({method for route in self.router.routes for method in _methods(route, request)})
+            methods = sorted({method for route in self.routes for method in _methods(route, request)})
             if methods and request.method not in methods:
                 answer = Refusal(405, f"method {request.method} not allowed").response()
                 answer.headers["Allow"] = ", ".join(methods)
@@ -108,9 +107,9 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _methods(route: BaseRoute, request: Request) -> Iterable[str]:
-    """The methods of a route of ours that has the request's path."""
-    if not isinstance(route, Route) or route.path.endswith("/{rest:path}"):
+def _methods(route: Route, request: Request) -> Iterable[str]:
+    """The methods of a route that has the request's path."""
+    if route.path.endswith("/{rest:path}"):
         return ()
     match, _ = route.matches(request.scope)
     return route.methods or () if match is not Match.NONE else ()

@@ -4,7 +4,8 @@ import base64
 import binascii
 from typing import Any
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from lucid.services.service_mesh.api.bodies import decoded, member, text
 from lucid.services.service_mesh.api.door import Door, answer, content, flag, number

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from lucid.services.service_mesh.api.bodies import body, duration, member, text, texts
 from lucid.services.service_mesh.api.door import Door, answer

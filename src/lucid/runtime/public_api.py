@@ -1,32 +1,28 @@
-"""A service's own routes, by FastAPI: apart from host.py, so that services without any do not load it."""
+"""A service's part of the public API, by FastAPI: apart from host.py, so that services without any do not load it."""
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from lucid.base.errors import InvalidInput
 from lucid.catalog.types import Service
-from lucid.ports.service import App
 from lucid.runtime.auth import ServiceGuard
 from lucid.runtime.openapi import service_document
 from lucid.runtime.problems import problem_response
 
 
-def with_routes(service: Service, app: App, guard: ServiceGuard) -> FastAPI:
-    """An application of the service's part of the public API, with its document, and of its further routes. Raises
-    ValueError for a route that names no permission."""
+def public_api(service: Service, router: APIRouter, guard: ServiceGuard) -> FastAPI:
+    """An application of the service's part of the public API, with its document. Raises ValueError for a route that
+    names no permission."""
     api = FastAPI(title=service.name, description=service.summary, docs_url=None, redoc_url=None, openapi_url=None)
     api.add_exception_handler(RequestValidationError, validation_problem)
-    if app.api is not None:
-        document = service_document(service, app.api)
-        api.include_router(app.api, dependencies=[Depends(guard.api)])
+    document = service_document(service, router)
+    api.include_router(router, dependencies=[Depends(guard.api)])
 
-        @api.get("/openapi.json", dependencies=[Depends(guard.service)])
-        async def openapi() -> JSONResponse:
-            return JSONResponse(document)
+    @api.get("/openapi.json", dependencies=[Depends(guard.service)])
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document)
 
-    if app.routes is not None:
-        api.include_router(app.routes, dependencies=[] if service.public_routes else [Depends(guard.service)])
     return api
 
 
