@@ -2,6 +2,7 @@
 recorded and proven through them."""
 
 import asyncio
+import getpass
 import json
 import os
 import signal
@@ -14,10 +15,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lucid.base.clock import SystemClock
+from lucid.deploy.launch.deployments import event_of
+from lucid.deploy.launch.record import Act, Record, Unsaid
+from lucid.deploy.launch.sets import Sets
+from lucid.model.entry import LogEntry
 from lucid.model.session import EndReason
+from lucid.ports.log import DataChain, LogStore
+from lucid.runtime.client import RemotePlatform
 from lucid.runtime.export import export_paths
 from lucid.runtime.picture import read_identity, recorded_frames, screen_at
 from tests.containers.terminal import wait_for
+from tests.containers.throwaway import NAME, PORT, TAG, Source
 from tests.containers.whole_set import CATALOG, NAMES, WholeSet
 from tests.deploy.test_spec import EXTERNAL, NETWORKS, PHASES, PLANNED, PORTS
 from tests.flow.test_api import Person, proven, unpack
@@ -189,3 +198,56 @@ def test_one_command_brings_all_up(running: WholeSet) -> None:
     running.remove(NAMES)
     running.bring_up_at_once()
     assert running.verify() == {}
+
+
+@pytest.fixture
+def more(running: WholeSet, tmp_path: Path) -> Iterator[Source]:
+    """`lucid` whose catalog has a service more, with images of that, for the same deployment."""
+    place = running.place
+    folders = {"DEPLOY_DIR": place.deploy_dir, "DEPLOY_IDENTITY": place.identity, "RUN_DIR": place.run_dir}
+    environment = {**running.environment, **{f"LUCID_{name}": str(path) for name, path in folders.items()}}
+    made = Source.copied(tmp_path / "source", environment | {"LUCID_IMAGE_TAG": TAG})
+    try:
+        made.build()
+        yield made
+    finally:
+        running.remove((*NAMES, NAME))
+        current = Sets(place.sets).current()
+        made.remove_images([image.pinned for image in current.images.values()] if current else [])
+
+
+async def test_a_folder_and_a_literal_are_a_container_more(running: WholeSet, more: Source) -> None:
+    """Brought up phase by phase with all others by `lucid deploy up`, verified, and told to the log, as is what waited
+    for it."""
+    waiting = Record(time=SystemClock().now(), act=Act.STOPPED, set=0, runs=0, by="nobody", lucid="0", seconds=1)
+    Unsaid(running.place.deploy_dir / "unsaid.jsonl").add(event_of(waiting, None, None))
+    platform = running.environment["LUCID_PLATFORM"]
+    await asyncio.to_thread(more.lucid, "deploy", "configure", f"LUCID_IMAGE_TAG={TAG}", f"LUCID_PLATFORM={platform}")
+    lines = (await asyncio.to_thread(more.lucid, "deploy", "up", "--json")).splitlines()
+    *events, ended = map(json.loads, lines)
+    assert [event["number"] for event in events if event["event"] == "phase-ready"] == [1, 2, 3, 4]
+    assert (ended["well"], ended["log"]) == (True, "told")
+    assert {*NAMES, NAME} == set(ended["changed"])
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", trust_env=False) as http:
+        assert (await http.get("/greeting")).text == "good day"
+    report = json.loads(await asyncio.to_thread(more.lucid, "deploy", "verify", "--json"))
+    assert [check["failures"] for check in report["checks"] if not check["ok"]] == []
+    async with RemotePlatform.of(running.data) as there:
+        async with asyncio.timeout(20):
+            while len(found := await _deployments(there)) < 2:  # noqa: ASYNC110 - nothing to wait for
+                await asyncio.sleep(0.2)
+    assert [(body["set"], body["by"], body.get("data-chain", "")) for body in found] == [
+        ("0", "nobody", ""),
+        ("1", getpass.getuser(), running.inspect("data-chain")["Image"]),
+    ]
+    await asyncio.to_thread(more.lucid, "deploy", "down")
+    assert not {*NAMES, NAME} & set(running.shell("docker ps --all --format '{{.Names}}'").split())
+
+
+async def _deployments(platform: RemotePlatform) -> list[dict[str, str]]:
+    """What the log's entries of deployments say."""
+    store, bodies = platform.port(LogStore), platform.port(DataChain)
+    size = (await store.state()).size
+    entries = [LogEntry.from_bytes(await store.entry(index=index)) for index in range(size)]
+    ours = [entry for entry in entries if entry.type.startswith("deployment.")]
+    return [json.loads(await bodies.get(digest=entry.body)) for entry in ours]

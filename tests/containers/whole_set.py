@@ -26,8 +26,8 @@ NAMES = tuple(piece.name for piece in CATALOG.pieces)
 class WholeSet(Terminal):
     """A deployment in a folder of the test."""
 
+    place: Place
     data: DataDir
-    secrets: Path
     administrator_password: Secret
 
     @classmethod
@@ -45,7 +45,7 @@ class WholeSet(Terminal):
         assert password is not None
         environment = cls.exported(folder / "bin", **own)
         data = DataDir(folder / "data")
-        made = cls(environment, data, place.secrets, password)
+        made = cls(environment, place, data, password)
         made.lucid("images", "build", "--platform", environment["LUCID_PLATFORM"], "--stand-ins", limit_s=900)
         made.shell("sh configs/docker/networks.sh")
         write_deployment(
@@ -56,6 +56,10 @@ class WholeSet(Terminal):
             public_keys_dir=Path(own["LUCID_PUBLIC_KEYS_DIR"]),
         )
         return made
+
+    @property
+    def secrets(self) -> Path:
+        return self.place.secrets
 
     def bring_up(self) -> None:
         """Phase by phase, with the commands that the spec has."""

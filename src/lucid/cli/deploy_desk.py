@@ -199,8 +199,10 @@ async def tell(there: Desk, ended: "Ended") -> LucidError | None:
     from lucid.runtime.client import RemotePlatform, write_deployment
     from lucid.runtime.paths import DataDir
 
-    if not there.deployments.unsaid.all() or ended.brought.runs is None:
+    if not there.deployments.unsaid.all():
         return None
+    if ended.brought.runs is None:
+        return Unavailable("the platform does not run")
     if not there.engine.is_local:
         return Unavailable("only a command on the machine itself reaches the platform")
     values = there.place.values(there.catalog)

@@ -177,6 +177,8 @@ def test_what_a_newer_catalog_needs_is_added(made: Place) -> None:
     newer = Catalog(services=(*SERVICES, more))
     with pytest.raises(InvalidInput, match="LUCID_SECRET_KEYS_IDENTITIES_THROWAWAY"):
         preparing.unlock(made, newer)
+    preparing.configure(made, newer, {"LUCID_LOG_LEVEL": "DEBUG"})
+    assert made.values(newer)["LUCID_LOG_LEVEL"] == "DEBUG"
     preparing.complete(made, newer)
     assert (made.secrets / "keys/identities/throwaway").read_text()
     assert (made.deploy_dir.parent / "logs/throwaway").is_dir()

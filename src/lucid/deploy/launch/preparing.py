@@ -93,6 +93,12 @@ def unlock(place: Place, catalog: Catalog, *, older: bool = False) -> None:
 def complete(place: Place, catalog: Catalog) -> None:
     """Make what a newer catalog has and the deployment has not: keys and passwords, folders. Then unlock it. Raises as
     `unlock`."""
+    _add_missing(place, catalog)
+    unlock(place, catalog)
+    make_folders(catalog, place.values(catalog))
+
+
+def _add_missing(place: Place, catalog: Catalog) -> None:
     texts = decrypted(place, catalog, new_phases=True)
     known = {name for text in texts.values() for name in _parsed(text)}
     made = {
@@ -104,8 +110,6 @@ def complete(place: Place, catalog: Catalog) -> None:
             text = texts[phase] + secrets.assigned(own.items())
             write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
             _give(place.encrypted(phase), 0o600)
-    unlock(place, catalog)
-    make_folders(catalog, place.values(catalog))
 
 
 def _show(folder: Path, catalog: Catalog, found: Mapping[str, Secret]) -> None:
@@ -140,6 +144,7 @@ def lock(place: Place, catalog: Catalog) -> None:
 def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> None:
     """Change variables of the deployment, which `up` then brings into effect. Raises InvalidInput for one that there is
     not, else as `unlock`."""
+    _add_missing(place, catalog)
     texts = decrypted(place, catalog)
     identity = identity_of(place)
     changed = with_values(texts, changes)
@@ -159,7 +164,7 @@ def give(place: Place, catalog: Catalog, name: str, secret: Secret) -> None:
         raise InvalidInput(f"NAME: expected {' or '.join(known)}, not {name!r}; all other secrets are made")
     if not secret.reveal().isprintable() or secret.reveal() != secret.reveal().strip():
         raise InvalidInput(f"{name}: expected one line of text without spaces around it")
-    complete(place, catalog)
+    _add_missing(place, catalog)
     variable, identity = secrets.variable_of(name), identity_of(place)
     line = secrets.assigned([(name, secret)])
     for phase, text in decrypted(place, catalog).items():
