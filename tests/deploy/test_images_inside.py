@@ -67,6 +67,34 @@ def test_the_same_code_is_the_same_files(tmp_path: Path) -> None:
     assert {mtime for _, mtime in one.values()} == {EPOCH_S}
 
 
+_MODULE = '''\
+"""Said."""
+from __future__ import annotations
+async def ask(n):
+    "What."
+class Thing:
+    "It."
+    def check(n):
+        assert n
+'''
+
+
+def test_bytecode_of_libraries_has_no_docstrings_but_asserts(tmp_path: Path) -> None:
+    module = tmp_path / "thing.py"
+    module.write_text(_MODULE)
+    assemble.compiled(tmp_path, "/opt/lucid/deps")
+    assemble.without_docstrings(tmp_path, "/opt/lucid/deps")
+    shown = "t.__doc__, t.ask.__doc__, t.Thing.__doc__"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import thing as t; print({shown}); t.Thing.check(0)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "None None None\n"
+    assert "AssertionError" in done.stderr
+
+
 def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheels, locks = tmp_path / "wheels", tmp_path / "locks"
     wheels.mkdir()
