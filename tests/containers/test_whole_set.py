@@ -212,8 +212,8 @@ def more(running: WholeSet, tmp_path: Path) -> Iterator[Source]:
         yield made
     finally:
         running.remove((*NAMES, NAME))
-        current = Sets(place.sets).current()
-        made.remove_images([image.pinned for image in current.images.values()] if current else [])
+        pinned = [image.pinned for one in Sets(place.sets).all() for image in one.images.values()]
+        made.remove_images(pinned)
 
 
 async def test_a_folder_and_a_literal_are_a_container_more(running: WholeSet, more: Source) -> None:

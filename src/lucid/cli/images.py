@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lucid.deploy.images.platform import Platform
 
 T = TypeVar("T")
+Work: TypeAlias = "Callable[[Workshop, Platform], list[T]]"
 
 app = typer.Typer(help="Build the containers' images, and move them to where they run.", no_args_is_help=True)
 
@@ -45,6 +46,7 @@ def _progress(line: str) -> None:
 
 
 def _workshop(tag: str, prefix: str = PICKME, registry: str = "", suite: str = BOOKWORM) -> "Workshop":
+    """Raises InvalidInput."""
     from lucid.deploy.images.build import Workshop
     from lucid.deploy.images.packages import suite_of
     from lucid.deploy.images.platform import Naming
@@ -63,12 +65,13 @@ def _names(names: list[str] | None) -> list[str]:
     return [image.name for image in _images(names)]
 
 
-def _each(platform: str, work: "Callable[[Platform], list[T]]") -> list[T]:
-    """What `work` gives for each platform. An expected error becomes one line and the exit status."""
+def _each(platform: str, tag: str, make: "Callable[[], Workshop]", work: "Work[T]") -> list[T]:
+    """What `work` gives for each platform, in one workshop. An expected error becomes one line and the exit status."""
     from lucid.deploy.images.platform import platforms_of
 
     try:
-        return [result for one in platforms_of(platform) for result in work(one)]
+        workshop, platforms = make(), platforms_of(platform, tag)
+        return [result for one in platforms for result in work(workshop, one)]
     except LucidError as error:
         fail(error)
 
@@ -101,10 +104,10 @@ def base(
     Mirrors are those of this machine's apt. The desktop host's base is installed with mmdebstrap.
     """
 
-    def work(one: "Platform") -> list[dict[str, Any]]:
-        return _workshop(tag, prefix, registry, suite).base(one, java=java, desktop=desktop)
+    def work(workshop: "Workshop", one: "Platform") -> list[dict[str, Any]]:
+        return workshop.base(one, java=java, desktop=desktop)
 
-    _show(_each(platform, work), json=json)
+    _show(_each(platform, tag, lambda: _workshop(tag, prefix, registry, suite), work), json=json)
 
 
 @app.command("build")
@@ -126,11 +129,10 @@ def build(
 ) -> None:
     """Build images, with Debian packages and locked wheels that are fetched first."""
 
-    def work(one: "Platform") -> list[dict[str, Any]]:
-        workshop = _workshop(tag, prefix, registry, suite)
+    def work(workshop: "Workshop", one: "Platform") -> list[dict[str, Any]]:
         return workshop.build(_images(names), one, stand_ins=stand_ins, sboms=sbom)
 
-    _show(_each(platform, work), json=json)
+    _show(_each(platform, tag, lambda: _workshop(tag, prefix, registry, suite), work), json=json)
 
 
 @app.command("ls")
@@ -144,10 +146,10 @@ def list_images(
 ) -> None:
     """List the images that the engine has."""
 
-    def work(one: "Platform") -> list[dict[str, Any]]:
-        return _workshop(tag, prefix, registry).inspect(_names(names), one)
+    def work(workshop: "Workshop", one: "Platform") -> list[dict[str, Any]]:
+        return workshop.inspect(_names(names), one)
 
-    _show(_each(platform, work), json=json)
+    _show(_each(platform, tag, lambda: _workshop(tag, prefix, registry), work), json=json)
 
 
 @app.command("sbom")
@@ -162,10 +164,10 @@ def sbom(
 ) -> None:
     """Write what images hold, down to each package, as SPDX JSON."""
 
-    def work(one: "Platform") -> list[tuple[str, str]]:
-        return list(_workshop(tag, prefix, registry).sbom(_names(names), one, folder / one.arch).items())
+    def work(workshop: "Workshop", one: "Platform") -> list[tuple[str, str]]:
+        return list(workshop.sbom(_names(names), one, folder / one.arch).items())
 
-    digests = _each(platform, work)
+    digests = _each(platform, tag, lambda: _workshop(tag, prefix, registry), work)
     if json:
         print_json([{"service": name, "sha256": digest} for name, digest in digests])
         return
@@ -189,9 +191,9 @@ def save(
     from lucid.deploy.images.build import docker
     from lucid.deploy.images.platform import platforms_of
 
-    naming = _workshop(tag, prefix, registry).naming
     try:
-        images = [naming.image(name, one) for one in platforms_of(platform) for name in _names(names)]
+        naming = _workshop(tag, prefix, registry).naming
+        images = [naming.image(name, one) for one in platforms_of(platform, tag) for name in _names(names)]
         transfer.save(docker(), images, file)
     except LucidError as error:
         fail(error)
@@ -228,6 +230,6 @@ def push(
 
     try:
         naming = _workshop(tag, prefix, registry).naming
-        transfer.push(docker(), _names(names), platforms_of(platform), naming, index=index)
+        transfer.push(docker(), _names(names), platforms_of(platform, tag), naming, index=index)
     except LucidError as error:
         fail(error)

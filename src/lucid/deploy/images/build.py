@@ -67,6 +67,7 @@ class Workshop:
     root: Path = field(default_factory=checkout)
     say: Say = print
     _assemblers: dict[str, Assembler] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
 
     def base(self, platform: Platform, *, java: bool = False, desktop: bool = True) -> list[dict[str, Any]]:
         """Assemble and tag the base images of a platform, and the builder of this machine. Raises Unavailable."""
@@ -80,8 +81,11 @@ class Workshop:
         return self.inspect([BASE, BUILDER, *((DESKTOP_BASE,) if desktop else ())], platform)
 
     def builder(self, local: Platform) -> None:
-        assembler = self._assemble(local, ("base", "builder"))
-        self._bake(self._plan(local).builder_definition(assembler.folder), "builder image")
+        """Of this machine; once is enough for all platforms."""
+        if "builder" not in self._done:
+            assembler = self._assemble(local, ("base", "builder"))
+            self._bake(self._plan(local).builder_definition(assembler.folder), "builder image")
+            self._done.add("builder")
 
     def build(
         self, images: Sequence[Image], platform: Platform, *, stand_ins: bool = False, sboms: Path | None = None

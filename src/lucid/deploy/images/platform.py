@@ -35,14 +35,21 @@ DEFAULT_PLATFORM = ARM64
 """That of a Raspberry Pi 5."""
 
 
-def platforms_of(text: str) -> tuple[Platform, ...]:
-    """`linux/amd64,linux/arm64`, also without `linux/`. Raises InvalidInput."""
+def platforms_of(text: str, tag: str = "") -> tuple[Platform, ...]:
+    """`linux/amd64,linux/arm64`, also without `linux/`. Raises InvalidInput, also for a `tag` that images of several
+    platforms would take from each other."""
     names = [name.strip().removeprefix("linux/") for name in text.split(",")]
     unknown = [name for name in names if name not in PLATFORMS]
     if unknown:
         expected = ", ".join(platform.docker for platform in PLATFORMS.values())
         raise InvalidInput(f"--platform: expected {expected}, not {unknown[0]!r}")
-    return tuple(dict.fromkeys(PLATFORMS[name] for name in names))
+    platforms = tuple(dict.fromkeys(PLATFORMS[name] for name in names))
+    if tag and len(platforms) > 1:
+        raise InvalidInput(
+            f"--tag: {tag} can only stand for one platform; name them one by one, each with a tag of its own, or take "
+            "the usual tags with --tag ''"
+        )
+    return platforms
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Packages are unpacked and never run: so an image for another architecture is ass
 machine's, no script leaves anything behind, and the same packages give the same bytes.
 """
 
+import hashlib
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,8 +97,9 @@ class Assembler:
         self._suite = suite
         self._platform = platform
         self._apt = Apt(self._folder / "apt", suite.name, platform.arch)
+        self._base_packages: tuple[str, ...] = ()
+        self._base_debs: tuple[Path, ...] = ()
         self._base: Tree | None = None
-        self._base_packages: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -110,21 +112,26 @@ class Assembler:
 
     def update(self) -> None:
         self._apt.update()
-        names = self._apt.closure(self._suite.wanted("base"), DROPPED)
-        self._base_packages = frozenset(names)
-        self._base = furnished(unpacked(self._apt.download(names)), self._suite)
+        self._base_packages = self._apt.closure(self._suite.wanted("base"), DROPPED)
+        self._base_debs, self._base = self._apt.download(self._base_packages), None
 
     def write(self, part: Part) -> Path:
-        """Assemble a part. Raises Unavailable when the archive cannot be read."""
-        if self._base is None:
+        """Assemble a part, unless it is there and was made of the same packages by the same code. Raises Unavailable
+        when the archive cannot be read."""
+        if not self._base_debs:
             self.update()
-        assert self._base is not None
-        path = self._folder / f"{part}.tar"
-        if part == "base":
-            self._base.write(path)
-        else:
-            names = self._apt.closure(self._suite.wanted(part), DROPPED | self._base_packages)
-            self._added(unpacked(self._apt.download(names)), part).without(self._base).write(path)
+        path, debs = self._folder / f"{part}.tar", self._base_debs
+        if part != "base":
+            dropped = DROPPED.union(self._base_packages)
+            debs = self._apt.download(self._apt.closure(self._suite.wanted(part), dropped))
+        note, state = path.with_suffix(".made"), _state(dict.fromkeys((*debs, *self._base_debs)))
+        if path.is_file() and note.is_file() and note.read_text() == f"{state} {path.stat().st_size}\n":
+            return path
+        if self._base is None:
+            self._base = furnished(unpacked(self._base_debs), self._suite)
+        tree = self._base if part == "base" else self._added(unpacked(debs), part).without(self._base)
+        tree.write(path)
+        note.write_text(f"{state} {path.stat().st_size}\n")
         return path
 
     def _added(self, tree: Tree, part: Part) -> Tree:
@@ -132,3 +139,13 @@ class Assembler:
             home = f"../lib/jvm/java-17-openjdk-{self._platform.arch}"
             tree.add_link("usr/bin/java", f"{home}/bin/java")
         return tree
+
+
+def _state(debs: Iterable[Path]) -> str:
+    """A digest of the packages, by their names and sizes, and of the code that unpacks them."""
+    whole = hashlib.sha256()
+    for path in debs:
+        whole.update(f"{path.name} {path.stat().st_size}\n".encode())
+    for name in ("rootfs.py", "tarball.py"):
+        whole.update(Path(__file__).with_name(name).read_bytes())
+    return whole.hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lucid.base.errors import Unavailable
+from lucid.base.errors import InvalidInput, Unavailable
 from lucid.deploy.images.process import run
 
 LABEL = "org.lucid.sbom.sha256"
@@ -27,9 +27,12 @@ def syft() -> str:
 
 def write_sboms(entries: Iterable[dict[str, Any]], folder: Path) -> dict[str, str]:
     """Write the bill of each image, out of what `docker image inspect` says of it, to `folder`. Returns the SHA-256 by
-    image name. Raises Unavailable."""
+    image name. Raises Unavailable, and InvalidInput for a folder that cannot be made."""
     program = syft()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder}: {error.strerror}") from None
     made: dict[tuple[str, ...], str] = {}
     digests: dict[str, str] = {}
     for entry in entries:
