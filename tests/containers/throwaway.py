@@ -20,9 +20,8 @@ _FOLDER = {
     "__init__.py": '"""A service of a test: keeps a greeting, and says it. Needs documents."""\n',
     "settings.py": """
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 class ThrowawaySettings(Settings):

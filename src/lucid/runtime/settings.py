@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 from lucid.runtime.paths import default_data_dir
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 def _network(text: str) -> str:

@@ -1,9 +1,8 @@
 """Settings of block-manager."""
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 class BlockManagerSettings(Settings):

@@ -1,9 +1,8 @@
 """Settings of rdp-xrdp."""
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 class RdpXrdpSettings(Settings):

@@ -1,10 +1,9 @@
 """Settings of session-anchoring."""
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from lucid.base.ids import Name
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 class SessionAnchoringSettings(Settings):

@@ -1,10 +1,9 @@
 """Settings of session-api."""
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 
 class SessionApiSettings(Settings):

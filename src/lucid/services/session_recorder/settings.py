@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
-from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings
+from lucid.base.settings import Settings, SettingsConfigDict
 
 Recipient = Annotated[str, StringConstraints(pattern=r"^age1[0-9a-z]+$")]
 
