@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class Sample(Settings):
@@ -15,7 +16,6 @@ class Sample(Settings):
 
     limit_s: int = Field(default=5, ge=1)
     key: Secret = Secret("")
-    words: tuple[str, ...] = ()
 
 
 def test_environment_and_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,19 +45,3 @@ def test_a_wrong_value_names_the_variable_and_shows_no_value(monkeypatch: pytest
         Sample.load()
     assert caught.value.field == "LUCID_SAMPLE_LIMIT_S"
     assert "zero-xyz" not in caught.value.detail
-
-
-def test_several_values_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUCID_SAMPLE_WORDS", '["one", "two"]')
-    assert Sample.load().words == ("one", "two")
-    monkeypatch.setenv("LUCID_SAMPLE_WORDS", "one,two")
-    with pytest.raises(InvalidInput, match="LUCID_SAMPLE_WORDS: expected JSON"):
-        Sample.load()
-
-
-def test_defaults_are_checked() -> None:
-    class Wrong(Settings):
-        limit_s: int = Field(default=0, ge=1)
-
-    with pytest.raises(InvalidInput, match="LUCID_LIMIT_S"):
-        Wrong.load()

@@ -20,8 +20,9 @@ _FOLDER = {
     "__init__.py": '"""A service of a test: keeps a greeting, and says it. Needs documents."""\n',
     "settings.py": """
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class ThrowawaySettings(Settings):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from pydantic_settings import EnvSettingsSource
 
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.container import settings_variables
@@ -72,7 +73,7 @@ def test_defaults_are_those_of_the_service(
             monkeypatch.setenv(name, value)
     compared = 0
     for service in catalog.services:
-        given = service.settings.given()
+        given = EnvSettingsSource(service.settings)()
         for name in set(settings_variables(service).values()):
             field = service.settings.model_fields[name]
             default = field.get_default(call_default_factory=True)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.errors import Conflict, InvalidInput
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 from lucid.catalog.types import PI_NETWORK, TRON_NETWORK, Container, Publish, Service
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.registry import Renderer, render

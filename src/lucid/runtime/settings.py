@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 from lucid.runtime.paths import default_data_dir
 
 

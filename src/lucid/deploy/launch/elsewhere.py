@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.errors import InvalidInput
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 SSH_FAILED = 255
 """What ssh exits with when the connection, and not the command, failed: ssh(1)."""

@@ -7,8 +7,9 @@ from typing import Self
 import platformdirs
 from dotenv import dotenv_values
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 from lucid.catalog.types import Phase
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog

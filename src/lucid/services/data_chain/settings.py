@@ -1,8 +1,9 @@
 """Settings of data-chain."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class DataChainSettings(Settings):

@@ -3,9 +3,10 @@
 from typing import Literal
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 from lucid.model.permission import Role
 
 

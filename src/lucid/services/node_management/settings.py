@@ -1,10 +1,11 @@
 """Settings of node-management."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.ids import Name
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class NodeManagementSettings(Settings):

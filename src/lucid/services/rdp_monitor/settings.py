@@ -1,9 +1,10 @@
 """Settings of rdp-monitor."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.ids import Name
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class RdpMonitorSettings(Settings):

@@ -1,9 +1,10 @@
 """Settings of session-api."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class SessionApiSettings(Settings):

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
+from pydantic_settings import SettingsConfigDict
 
 from lucid.base.secret import Secret
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 Recipient = Annotated[str, StringConstraints(pattern=r"^age1[0-9a-z]+$")]
 

@@ -1,8 +1,9 @@
 """Settings of session-storage."""
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from lucid.base.settings import Settings, SettingsConfigDict
+from lucid.base.settings import Settings
 
 
 class SessionStorageSettings(Settings):
