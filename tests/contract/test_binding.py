@@ -25,8 +25,9 @@ from lucid.base.errors import (
 )
 from lucid.base.secret import Secret
 from lucid.base.value import Value
+from lucid.crypto.certificate import self_signed, server_context
 from lucid.drivers.http import client
-from lucid.drivers.http.client import at, connect
+from lucid.drivers.http.client import at, connect, new_http
 from lucid.runtime import rpc
 from lucid.runtime.problems import install_problem_handlers
 from lucid.runtime.rpc import rpc_routes
@@ -229,6 +230,16 @@ async def test_a_service_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="/rpc/Post/names"):
         await post.names()
     await cast(Any, post).aclose()
+
+
+async def test_by_https_only_a_certificate_that_the_authorities_signed_is_believed() -> None:
+    tls = server_context(self_signed("127.0.0.1"))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server, new_http() as http:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+                await remote(url, http=http).names()
 
 
 async def test_a_service_without_the_port_is_unavailable() -> None:

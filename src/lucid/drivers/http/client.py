@@ -4,7 +4,9 @@ The other half is lucid.runtime.rpc. One POST a call: arguments are JSON in the 
 argument, which is the body then, in the header `Lucid-Arguments`; failures are problem documents (RFC 9457).
 """
 
+import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -34,7 +36,28 @@ def new_http() -> httpx.AsyncClient:
     five seconds, so that a call never meets a connection that is just being closed. A proxy that the environment
     names is not asked: it would see the token."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=3.0)
-    return httpx.AsyncClient(limits=limits, trust_env=False)
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    plain = httpx.AsyncHTTPTransport(verify=nobody, trust_env=False, limits=limits)
+    return httpx.AsyncClient(transport=plain, mounts={"https://": _Encrypted(limits)}, trust_env=False)
+
+
+class _Encrypted(httpx.AsyncBaseTransport):
+    """Connections by https, made at the first request: the authorities' certificates take a megabyte of memory, and
+    services usually speak http to each other."""
+
+    def __init__(self, limits: httpx.Limits) -> None:
+        self._limits = limits
+        self._made: httpx.AsyncHTTPTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._made is None:
+            tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+            self._made = self._made or httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=self._limits)
+        return await self._made.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._made is not None:
+            await self._made.aclose()
 
 
 Where = Callable[[], Awaitable[str]]
