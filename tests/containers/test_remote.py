@@ -70,10 +70,11 @@ def test_a_deployment_on_another_machine(environment: dict[str, str]) -> None:
     *steps, ended = lucid(environment, "up")
     assert "phase-ready" in [step["event"] for step in steps]
     assert (ended["well"], ended["set"], set(ended["changed"])) == (True, 1, set(NAMES))
+    assert ended["log"].startswith("the log will be told of it later: ")
     (shown,) = lucid(environment, "status")
     assert {row["container"]: row["ready"] for row in shown["containers"]} == dict.fromkeys(NAMES, True)
     lucid(environment, "configure", "LUCID_BRINGUP_BETA_MEMORY=6m")
     assert lucid(environment, "up", "--timeout=5", status=1)[-1]["runs"] == 1
     assert inspect(NAMES[1])["HostConfig"]["Memory"] == 64 * 2**20
-    lucid(environment, "down")
+    assert lucid(environment, "down")[-1]["log"].endswith("the platform does not run")
     assert ids() == {}
