@@ -1,4 +1,4 @@
-"""Containers: bringing all of them up, and going back to the set before.
+"""Containers: bringing all of them up, what they need at rest, and going back to the set before.
 
 Needs images of this machine's platform (`lucid images build`), the ports and the container names of a deployment, and
 root; so it runs only when it is named. The first bring-up fills the page cache and is not counted.
@@ -10,19 +10,24 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.report import Row, at_most
 from benchmarks.traffic import WORK
+from lucid.catalog.services import SERVICES
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.images.build import docker, local_platform
 from lucid.deploy.launch.place import Place
 from lucid.deploy.launch.preparing import init
 
 ROUNDS = 3
+REST_S = 60.0
 LUCID = Path(sys.executable).with_name("lucid")
 
 
@@ -48,6 +53,8 @@ def _measure(environment: Mapping[str, str]) -> list[Row]:
         if number < ROUNDS:
             _act(environment, "down")
     again = _act(environment, "up", "--skip-preflight")
+    time.sleep(REST_S)
+    memory = [_memory_mb(service.name) for service in SERVICES]
     subprocess.run([LUCID, "deploy", "configure", "LUCID_LOG_LEVEL=DEBUG"], env=environment, check=True)
     _act(environment, "up", "--skip-preflight")
     back = _act(environment, "rollback")
@@ -55,6 +62,7 @@ def _measure(environment: Mapping[str, str]) -> list[Row]:
         at_most(f"all healthy, median of {ROUNDS}", statistics.median(took), 40, " s"),
         at_most("of the sum of the phases' slowest starts", statistics.median(ratios), 1.3, " x"),
         at_most("when nothing is to change", again, 5, " s"),
+        at_most(f"memory of an own service at rest, average of {len(memory)}", statistics.mean(memory), 50, " MB"),
         at_most("rollback, every service started anew", back, 60, " s"),
     ]
 
@@ -86,6 +94,12 @@ def _act(environment: Mapping[str, str], *words: str) -> float:
     ended = json.loads(done.stdout.splitlines()[-1])
     assert ended["well"], ended
     return float(ended["seconds"])
+
+
+def _memory_mb(name: str) -> float:
+    """PSS of a container's processes. Of files that others have open too, it holds a share."""
+    told = subprocess.run([docker(), "top", name, "-eo", "pid"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return sum(psutil.Process(int(pid)).memory_full_info().pss for pid in told.split()[1:]) / 1e6
 
 
 def _slowest_starts() -> list[float]:
