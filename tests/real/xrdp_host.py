@@ -109,6 +109,7 @@ def running_xrdp(folder: Path, startup: str = STARTUP) -> Iterator[XrdpHost]:
     programs_folder = Path("/run/xrdp")
     programs_folder.mkdir(exist_ok=True)
     shutil.chown(programs_folder, "xrdp", "xrdp")
+    programs.clear_sockets()
     private = programs.private_settings()
     port, sesman_port = free_port(), free_port() if private else programs.SESMAN_PORT
     group = f"lucid-t{secrets.token_hex(3)}"

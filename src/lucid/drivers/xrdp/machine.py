@@ -49,6 +49,7 @@ class XrdpMachine:
             _log.warning("ended what an earlier run left", processes=ended, folder=str(folder))
         for user in accounts.members(group):
             accounts.end_processes(group, user)
+        programs.clear_sockets()
         if not RSA_KEYS.exists():
             accounts.run("xrdp-keygen", "xrdp", str(RSA_KEYS))
         try:

@@ -27,6 +27,8 @@ SESMAN_PORT = 3350
 be had, both programs see our file there; otherwise this port of the file in the package has to be used."""
 
 SESMAN_SOCKETS = ("/run/xrdp/sesman.socket", "/run/xrdp/sockdir/sesman.socket")
+SESSION_SOCKETS = Path("/run/xrdp/sockdir")
+_BOUND = Path("/proc/net/unix")
 SETTINGS: dict[Program, str] = {"xrdp": "xrdp.ini", "xrdp-sesman": "sesman.ini"}
 
 _TERMINATE_S = 2.0
@@ -98,6 +100,17 @@ def end_leftovers(folder: Path) -> int:
                 found.append(process)
     psutil.wait_procs(found, timeout=_TERMINATE_S)
     return len(found)
+
+
+def clear_sockets(folder: Path = SESSION_SOCKETS) -> int:
+    """Remove the sockets of sessions that were killed, and return how many. sesman takes each for a running X server:
+    after 50 of them it has no display number left. One that a process still has is left alone: proc(5),
+    /proc/net/unix."""
+    bound = {line.split(maxsplit=7)[-1] for line in _BOUND.read_text().splitlines()}
+    left = [path for path in folder.glob("*") if path.is_socket() and str(path) not in bound]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 class ProgramChild:
