@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -80,6 +81,15 @@ async def test_what_joins_is_found_in_turn_and_what_leaves_is_not() -> None:
             assert found == {"http://127.0.0.1:1001", "http://[::1]:1002"}
         await until(lambda: not caller._known["bank"]._urls)
         assert not registry.instances
+
+
+async def test_who_left_does_not_leave_again_when_the_mesh_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, leave = MemoryRegistry(), AsyncMock()
+    monkeypatch.setattr(registry, "deregister", leave)
+    async with Mesh(registry, ttl_s=1) as mesh:
+        mesh.join(BANK, "http://127.0.0.1:1001")
+        await mesh.leave()
+    leave.assert_awaited_once()
 
 
 async def test_a_registry_that_forgot_is_told_again() -> None:

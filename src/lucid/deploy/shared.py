@@ -14,6 +14,8 @@ RESTART = "unless-stopped"
 LOG_DRIVER = "json-file"
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
+NAME_LOOKUPS = "timeout:2 attempts:2"
+"""For the C library, resolv.conf(5): 4 s at most, where its default may take longer than a container has to stop."""
 USUAL = Container()
 """A container without an exception."""
 
@@ -87,7 +89,9 @@ def environment() -> Node:
     """What all services are told."""
     return Noted(
         "What all services are told. Nothing secret: passwords and keys are files, of those alone who need them.\n"
-        "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.",
+        "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.\n"
+        "RES_OPTIONS: the name of a container that is gone is asked of the host's name servers, which may not answer;\n"
+        "a stop does not last longer than stop_grace_period for that.",
         Anchor(
             "environment",
             {
@@ -98,6 +102,7 @@ def environment() -> Node:
                 "LUCID_LOG_FORMAT": "json",
                 "LUCID_LOG_DIR": LOGS_DIR,
                 **{variable.name: str(variable) for variable in variables.LOGS},
+                "RES_OPTIONS": NAME_LOOKUPS,
             },
         ),
     )

@@ -109,7 +109,8 @@ class Mesh:
     async def leave(self) -> None:
         """Deregister and stop following."""
         await self._tasks.close()
-        left = await asyncio.gather(*(self._leave(instance) for instance in self._joined))
+        joined, self._joined = self._joined, []
+        left = await asyncio.gather(*(self._leave(instance) for instance in joined))
         _log.debug("left the mesh", instances=len(left))
 
     async def _leave(self, instance: Instance) -> None:
