@@ -36,6 +36,23 @@ def test_a_file_has_json_without_secrets(tmp_path: Path) -> None:
     assert library["event"] == "said"
 
 
+def test_a_line_is_made_once_for_the_terminal_and_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Counted:
+        times = 0
+
+        def __repr__(self) -> str:
+            self.times += 1
+            return "counted"
+
+    path, value = tmp_path / "a.log", Counted()
+    configure_logging(json=True, file=LogFile(path, 10_000, 1))
+    structlog.get_logger("of.mine").info("opened", value=value)
+    logging.getLogger("a.library").warning("said")
+    assert value.times == 1
+    assert path.read_text() == capsys.readouterr().err
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["opened", "said"]
+
+
 def test_a_file_is_begun_anew_and_few_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     configure_logging(json=True, file=LogFile(path, 1000, 2))

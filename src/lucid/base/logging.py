@@ -43,14 +43,15 @@ def configure_logging(*, json: bool, level: str = "INFO", file: LogFile | None =
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
     ]
+    as_json = _OnceFormatter(shared)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setFormatter(_formatter(shared, json=json))
+    handlers[0].setFormatter(as_json if json else _console_formatter(shared))
     if file is not None:
         try:
             handlers.append(RotatingFileHandler(file.path, maxBytes=file.limit_bytes, backupCount=file.kept))
         except OSError as error:
             raise InvalidInput(f"log file {file.path}: {error.strerror}") from None
-        handlers[1].setFormatter(_formatter(shared, json=True))
+        handlers[1].setFormatter(as_json)
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -64,17 +65,30 @@ def configure_logging(*, json: bool, level: str = "INFO", file: LogFile | None =
     )
 
 
-def _formatter(shared: list[structlog.typing.Processor], *, json: bool) -> logging.Formatter:
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if json
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # the other kinds print local variables: secrets
+class _OnceFormatter(structlog.stdlib.ProcessorFormatter):
+    """JSON, made once of a record, however many handlers write it: that is most of what a line costs."""
+
+    def __init__(self, shared: list[structlog.typing.Processor]) -> None:
+        super().__init__(
+            foreign_pre_chain=shared,
+            processors=[
+                self.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
         )
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: str | None = record.__dict__.get("lucid_line")
+        if line is None:
+            line = record.__dict__["lucid_line"] = super().format(record)
+        return line
+
+
+def _console_formatter(shared: list[structlog.typing.Processor]) -> logging.Formatter:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,  # the other kinds print local variables: secrets
     )
-    tail = [structlog.processors.format_exc_info] if json else []
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail, renderer],
-    )
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, renderer])
