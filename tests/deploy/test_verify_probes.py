@@ -5,13 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lucid.deploy.launch import probes
-from lucid.deploy.launch.probes.container import written
+from lucid.deploy.launch.probes.container import processes, written
 
 
 def run(name: str, *arguments: str, given: str = "", environment: dict[str, str] | None = None) -> Any:
@@ -33,6 +34,34 @@ def test_every_process_is_told_of_with_its_environment_and_arguments_and_not_the
     assert found["Uid"].split() == [str(os.getuid())] * 4
     assert {"Gid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Name"} <= set(found)
     assert not any("CapBnd" in word for each in told["processes"] for word in each["cmdline"][:1])
+
+
+_NAMED_LIKE_THE_RUNTIME = """
+import pathlib, sys
+own = pathlib.Path("/proc/self/comm")
+own.write_text("runc:[2:INIT]")
+sys.stdout.write("named")
+sys.stdout.flush()
+sys.stdin.read()
+own.write_text("program")
+sys.stdin.close()
+import signal
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc of Linux")
+def test_what_the_runtime_is_about_to_start_is_looked_at_once_it_is_started() -> None:
+    named = [sys.executable, "-c", _NAMED_LIKE_THE_RUNTIME]
+    with subprocess.Popen(named, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"named"
+        stays = [each["Name"] for each in processes(Path("/proc"), 0.1) if each["pid"] == process.pid]
+        threading.Timer(0.2, process.stdin.close).start()
+        becomes = [each["Name"] for each in processes(Path("/proc")) if each["pid"] == process.pid]
+        process.kill()
+    assert (stays, becomes) == (["runc:[2:INIT]"], ["program"])
 
 
 def test_writing_where_it_is_possible_leaves_nothing(tmp_path: Path) -> None:

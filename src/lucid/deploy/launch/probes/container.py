@@ -5,25 +5,41 @@ import errno
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 WANTED = ("Name", "Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")
 MARK = "/.lucid-verify"
 
+STARTING = "runc:["
+"""How the engine's runtime is called within a container until it is the program that it starts, a health check say: it
+has its own identity and capabilities until then."""
 
-def processes(proc: Path) -> list[dict[str, object]]:
-    """All but this one. What cannot be read of one, because it is another user's, is left out."""
+START_LIMIT_S = 5.0
+
+
+def processes(proc: Path, start_limit_s: float = START_LIMIT_S) -> list[dict[str, object]]:
+    """All but this one, each as the program that it is. What cannot be read of one, because it is another user's, is
+    left out."""
     found = []
+    end = time.monotonic() + start_limit_s
     for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
         if folder.name == str(os.getpid()):
             continue
         # A process may end while it is looked at.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            lines = (line.partition(":") for line in (folder / "status").read_text().splitlines())
-            status = {name: value.strip() for name, _, value in lines if name in WANTED}
+            status = status_of(folder)
+            while status["Name"].startswith(STARTING) and time.monotonic() < end:
+                time.sleep(0.01)
+                status = status_of(folder)
             texts = {name: strings(folder / name) for name in ("cmdline", "environ")}
             found.append({"pid": int(folder.name), **status, **texts})
     return found
+
+
+def status_of(folder: Path) -> dict[str, str]:
+    lines = (line.partition(":") for line in (folder / "status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in lines if name in WANTED}
 
 
 def strings(path: Path) -> list[str]:
