@@ -16,6 +16,9 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
 NAME_LOOKUPS = "timeout:2 attempts:2"
 """For the C library, resolv.conf(5): 4 s at most, where its default may take longer than a container has to stop."""
+LOOKUP_THREADS = "32"
+"""For libuv, which looks names up in half of them: with its own 4, two names of containers that are gone hold up all
+others, and a stop waits for one pair after the other."""
 USUAL = Container()
 """A container without an exception."""
 
@@ -91,7 +94,8 @@ def environment() -> Node:
         "What all services are told. Nothing secret: passwords and keys are files, of those alone who need them.\n"
         "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.\n"
         "RES_OPTIONS: the name of a container that is gone is asked of the host's name servers, which may not answer;\n"
-        "a stop does not last longer than stop_grace_period for that.",
+        "a stop does not last longer than stop_grace_period for that. UV_THREADPOOL_SIZE: twice as many as names are\n"
+        "looked up at once, so that those do not hold up others.",
         Anchor(
             "environment",
             {
@@ -103,6 +107,7 @@ def environment() -> Node:
                 "LUCID_LOG_DIR": LOGS_DIR,
                 **{variable.name: str(variable) for variable in variables.LOGS},
                 "RES_OPTIONS": NAME_LOOKUPS,
+                "UV_THREADPOOL_SIZE": LOOKUP_THREADS,
             },
         ),
     )
