@@ -1,11 +1,8 @@
-"""When Python looks for garbage in cycles, and what memory it keeps. A process of ours makes very many objects while it
-starts, and keeps them: looking through these again and again is about a tenth of the time that loading takes, and later
-holds up the loop. What it does not keep leaves gaps: 3.4 MB in a service."""
+"""When Python looks for garbage in cycles. A process of ours makes very many objects while it starts, and keeps them:
+looking through these again and again is about a tenth of the time that loading takes, and later holds up the loop."""
 
 import contextlib
-import ctypes
 import gc
-import sys
 from collections.abc import Iterator
 
 YOUNG = 10_000
@@ -23,9 +20,6 @@ def not_collecting() -> Iterator[None]:
 
 
 def settled() -> None:
-    """Call once, when the process has started: what is there by now stays, and is not looked through any more, and
-    the gaps between are the machine's again."""
+    """Call once, when the process has started: what is there by now stays, and is not looked through any more."""
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(ctypes.c_size_t(0))  # man 3 malloc_trim; a GNU function
