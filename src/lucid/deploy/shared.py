@@ -16,7 +16,7 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3", "tag": "{{.Name}}"}
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of the container, which is on networks of its own
 NAME_LOOKUPS = "timeout:2 attempts:2"
 """For the C library, resolv.conf(5): 4 s at most, where its default may take longer than a container has to stop."""
-LOOKUP_THREADS = "32"
+LOOKUP_THREADS = "16"
 """For libuv, which looks names up in half of them: with its own 4, two names of containers that are gone hold up all
 others, and a stop waits for one pair after the other."""
 USUAL = Container()
