@@ -9,12 +9,13 @@ from pathlib import Path
 
 from lucid.base.errors import Unavailable
 from lucid.deploy.compose import PROJECT
+from lucid.deploy.launch.changes import Changes, watching
 from lucid.deploy.launch.condition import Condition, fault, look, of_project
 from lucid.deploy.launch.engine import Command, Done, Engine
 from lucid.deploy.launch.progress import Failure, PhaseBegun, PhaseReady, PhaseSeen, Show
 from lucid.deploy.launch.sets import SetPhase
 
-POLL_S = 0.5
+POLL_S = 2.0
 LOG_LINES = 20
 LIMIT_S = 180.0
 """Of a phase. A container that the engine finds unhealthy, after its start period and three probes, is not waited for
@@ -25,7 +26,8 @@ _STOP_S = 60.0
 
 @dataclass(frozen=True)
 class Rules:
-    """How a phase is waited for: its time-out, and how often containers are looked at, in seconds."""
+    """How a phase is waited for: its time-out, and how often containers are looked at although nothing was told to have
+    changed, in seconds."""
 
     limit_s: float = LIMIT_S
     poll_s: float = POLL_S
@@ -62,8 +64,9 @@ async def start(engine: Engine, phase: SetPhase, command: Command, show: Show, r
     begun = time.monotonic()
     starting = asyncio.create_task(engine.run(command), name=f"phase {phase.number}")
     try:
-        async with asyncio.timeout(rules.limit_s):
-            now = await _until_ready(engine, phase, starting, before, show, rules)
+        async with asyncio.timeout(rules.limit_s), watching(engine) as changes:
+            starting.add_done_callback(lambda _: changes.set())
+            now = await _until_ready(engine, phase, starting, changes, before, show, rules)
     except TimeoutError:
         raise PhaseFailed(await _too_late(engine, phase, rules)) from None
     finally:
@@ -79,6 +82,7 @@ async def _until_ready(
     engine: Engine,
     phase: SetPhase,
     starting: "asyncio.Task[Done]",
+    changes: Changes,
     before: Mapping[str, Condition],
     show: Show,
     rules: Rules,
@@ -87,6 +91,7 @@ async def _until_ready(
     seen: dict[str, str] = {}
     while True:
         started = starting.done()
+        changes.clear()
         now = await look(engine, phase.containers)
         if {name: one.text for name, one in now.items()} != seen:
             seen = {name: one.text for name, one in now.items()}
@@ -99,7 +104,7 @@ async def _until_ready(
                 raise PhaseFailed(Failure(phase.number, _said(done)))
             if now.keys() >= set(phase.containers) and all(one.is_ready for one in now.values()):
                 return now
-        await asyncio.wait({starting}, timeout=rules.poll_s) if not started else await asyncio.sleep(rules.poll_s)
+        await changes.wait(rules.poll_s)
 
 
 def _said(done: Done) -> str:
