@@ -164,6 +164,14 @@ async def test_many_limits_in_one_round_trip(bus: RedisBus) -> None:
     assert await bus.hits([]) == []
 
 
+async def test_spare_hits_are_counted_with_one_that_is_allowed_as_far_as_the_limit_goes(bus: RedisBus) -> None:
+    hits = [Hit("a", 10, 60, spare=4), Hit("a", 10, 60), Hit("a", 10, 60, spare=9), Hit("a", 10, 60, spare=9)]
+    answers = await bus.hits(hits)
+    assert [(answer.left, answer.spare) for answer in answers] == [(5, 4), (4, 0), (0, 3), (0, 0)]
+    assert [answer.wait_s > 0 for answer in answers] == [False, False, False, True]
+    assert 59 < answers[2].whole_s <= 60
+
+
 async def test_a_refilling_limit_allows_the_next_hit_when_it_said(bus: RedisBus) -> None:
     hit = Hit("key", 2, 0.4)
     assert [(await bus.hits([hit]))[0].wait_s for _ in range(2)] == [0, 0]

@@ -86,21 +86,24 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One hit on the limit `key`, which allows `limit` hits at once and refills evenly over `window_s` seconds."""
+    """One hit on the limit `key`, which allows `limit` hits at once and refills evenly over `window_s` seconds. If it
+    is allowed, up to `spare` further ones are counted with it, as many as the limit allows."""
 
     key: str
     limit: int
     window_s: float
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What is left of a limit after a hit: further hits that it would allow now, the seconds to wait if this one was
-    refused (0: it was allowed), and those until the limit is whole again."""
+    refused (0: it was allowed), and those until the limit is whole again. `spare`: further hits counted with it."""
 
     left: int
     wait_s: float
     whole_s: float
+    spare: int = 0
 
 
 class Bus(Protocol):

@@ -49,17 +49,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {}
 for i, key in ipairs(KEYS) do
-    local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local limit, window, spare = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
     local step = window / limit
     local whole = math.min(math.max(tonumber(redis.call('GET', key) or now), now), now + window)
-    local wait, left = whole + step - window - now, 0
+    local wait, left, ahead = whole + step - window - now, 0, 0
     if wait <= 0 then
         wait = 0
         whole = whole + step
         left = math.floor((now + window - whole) / step + 0.000001)
+        ahead = math.min(spare, left)
+        left = left - ahead
+        whole = whole + ahead * step
         redis.call('SET', key, string.format('%.0f', whole), 'PX', math.ceil((whole - now) / 1000) + 1)
     end
-    answer[i] = string.format('%.0f %.0f %.0f', left, math.ceil(wait), math.ceil(whole - now))
+    answer[i] = string.format('%.0f %.0f %.0f %.0f', left, math.ceil(wait), math.ceil(whole - now), ahead)
 end
 return table.concat(answer, ' ')
 """
@@ -112,12 +115,12 @@ class RedisBus:
     async def hits(self, hits: Sequence[Hit]) -> list[Allowance]:
         if not hits:
             return []
-        arguments = [value for hit in hits for value in (hit.limit, int(hit.window_s * 1_000_000))]
+        arguments = [value for hit in hits for value in (hit.limit, int(hit.window_s * 1_000_000), hit.spare)]
         async with _limited(0):
             answer: Any = await self._hits(keys=[f"lucid:rate:{hit.key}" for hit in hits], args=arguments)
         numbers = [int(number) for number in answer.split()]
-        triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-        return [Allowance(left, wait / 1_000_000, whole / 1_000_000) for left, wait, whole in triples]
+        told = zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)
+        return [Allowance(left, wait / 1_000_000, whole / 1_000_000, ahead) for left, wait, whole, ahead in told]
 
 
 def _stream(topic: str) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -15,6 +16,7 @@ from lucid.base.clock import Clock
 from lucid.base.errors import Unavailable
 from lucid.base.tasks import Tasks
 from lucid.ports.stores import Allowance, Bus, Hit
+from lucid.services.api_gateway.leases import Leases
 
 _AWAY_S = 1.0
 """How long Redis is left alone after it did not answer."""
@@ -27,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class Limits:
-    """Counts hits. All requests that wait at the same time share one round trip."""
+    """Counts hits. All requests that wait at the same time share one round trip, and who asks often needs none."""
 
     def __init__(self, bus: Bus, clock: Clock, *, timeout_s: float) -> None:
         self._bus = bus
@@ -35,6 +37,7 @@ class Limits:
         self._timeout_s = timeout_s
         self._waiting: deque[tuple[Sequence[Hit], asyncio.Future[list[Allowance]]]] = deque()
         self._counting = False
+        self._leases = Leases(clock)
         self._local = LocalLimits(clock)
         self._away_until = 0.0
         self._said = False
@@ -47,6 +50,8 @@ class Limits:
         """Count the hits of one request. Never fails."""
         if self._clock.monotonic() < self._away_until:
             return self._local.hits(hits)
+        if (allowances := self._leases.use(hits)) is not None:
+            return allowances
         future: asyncio.Future[list[Allowance]] = asyncio.get_running_loop().create_future()
         self._waiting.append((hits, future))
         if not self._counting:
@@ -74,10 +79,19 @@ class Limits:
                 future.cancel()
             self._waiting.clear()
 
+    def _with_leases(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The last hit on a limit is the one that counts ahead, so that those of now come first."""
+        last = {hit.key: number for number, hit in enumerate(hits)}
+        return [
+            replace(hit, spare=spare) if last[hit.key] == number and (spare := self._leases.wanted(hit)) else hit
+            for number, hit in enumerate(hits)
+        ]
+
     async def _answers(self, hits: Sequence[Hit]) -> list[Allowance]:
+        asked = self._with_leases(hits)
         try:
             async with asyncio.timeout(self._timeout_s):
-                answers = await self._bus.hits(hits)
+                answers = await self._bus.hits(asked)
         except (Unavailable, TimeoutError) as error:
             self._away_until = self._clock.monotonic() + _AWAY_S
             if not self._said:
@@ -87,7 +101,7 @@ class Limits:
         if self._said:
             _log.info("limits are counted for all gateways together again")
         self._said = False
-        return answers
+        return [self._leases.keep(hit, answer) for hit, answer in zip(asked, answers, strict=True)]
 
 
 class LocalLimits:
@@ -113,5 +127,8 @@ class LocalLimits:
             if len(self._whole) >= _REMEMBERED:
                 self._whole.clear()
         whole += step
+        left = math.floor((now + hit.window_s - whole) / step + 1e-6)
+        spare = min(hit.spare, left)
+        whole += spare * step
         self._whole[hit.key] = whole
-        return Allowance(math.floor((now + hit.window_s - whole) / step + 1e-6), 0.0, whole - now)
+        return Allowance(left - spare, 0.0, whole - now, spare)
