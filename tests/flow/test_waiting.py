@@ -73,6 +73,7 @@ async def test_what_it_needs_comes_never(tmp_path: Path) -> None:
     """Asked to end while it still waits, it does."""
     port, nobody = free_ports(2)
     registry = f"http://127.0.0.1:{nobody}"
-    async with serving("blockchain-engine", tmp_path / "data", port, LUCID_CONSUL_URL=registry) as process:
+    environment = {"LUCID_CONSUL_URL": registry, "LUCID_BLOCKCHAIN_ENGINE_STORE_TIMEOUT_S": "1"}
+    async with serving("blockchain-engine", tmp_path / "data", port, **environment) as process:
         await said(process, "waiting for what it needs")
         assert (await ready(f"http://127.0.0.1:{port}")).status_code == 503
