@@ -1,8 +1,8 @@
 """The proof bundle of one session: all that an offline verifier needs (docs/format.md section 8)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from lucid.base.value import Value
 from lucid.model.canonical import CanonicalValue
@@ -23,7 +23,7 @@ class Bundle(CanonicalValue):
     format: Literal["lucid-bundle/1"] = "lucid-bundle/1"
     manifest: Manifest
     opening: OpeningStatement
-    chunks: tuple[ChunkRecord, ...]
+    chunks: Annotated[tuple[ChunkRecord, ...], FailFast()]
     opened: ProvenEntry
     closed: ProvenEntry
     block: str = Field(max_length=10_000)

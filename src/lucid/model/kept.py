@@ -1,8 +1,8 @@
 """What was decided about a recording after its end: a hold, shares, its deletion (docs/format.md section 10)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from lucid.base.clock import Time
 from lucid.base.ids import Name, SessionId
@@ -49,7 +49,7 @@ class Shares(CanonicalValue):
 
     format: Literal["lucid-shares/1"] = "lucid-shares/1"
     session: SessionId
-    keys: tuple[WrappedKey, ...]
+    keys: Annotated[tuple[WrappedKey, ...], FailFast()]
 
 
 def shares_of(kept: Kept) -> Shares | None:

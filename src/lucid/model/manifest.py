@@ -1,8 +1,8 @@
 """The opening statement and the manifest: what the log's session entries commit to (section 4 and 5)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from lucid.base.clock import Time
 from lucid.base.ids import Name, SessionId
@@ -61,4 +61,4 @@ class Manifest(CanonicalValue):
     frames: int = Field(ge=0)
     bytes: ByteCounts
     chunks: ChunkTree
-    keys: tuple[WrappedKey, ...]
+    keys: Annotated[tuple[WrappedKey, ...], FailFast()]

@@ -2,7 +2,9 @@
 has the log and its key."""
 
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
+
+from pydantic import FailFast
 
 from lucid.base.errors import Corrupted
 from lucid.base.ids import Name
@@ -24,7 +26,7 @@ class Statement(CanonicalValue):
     own_node: Name
     month: Month
     checkpoint: str
-    facts: tuple[Fact, ...]
+    facts: Annotated[tuple[Fact, ...], FailFast()]
     credits: NodeCredits
 
 
