@@ -28,7 +28,9 @@ async def took_s(waiting: Awaitable[None]) -> float:
 
 async def test_a_change_is_told_at_once_and_what_came_before_is_not_waited_for_again(tmp_path: Path) -> None:
     told = tmp_path / "told"
-    telling = engine(tmp_path, f'echo started; while [ ! -e "{told}" ]; do sleep 0.02; done; echo healthy; exec sleep 100')
+    telling = engine(
+        tmp_path, f'echo started; while [ ! -e "{told}" ]; do sleep 0.02; done; echo healthy; exec sleep 100'
+    )
     async with watching(telling) as changes:
         assert await took_s(changes.wait(LONG_S)) < LONG_S
         changes.clear()
