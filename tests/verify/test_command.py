@@ -101,6 +101,14 @@ def test_a_terminal_without_unicode() -> None:
     assert done.stdout.startswith(r"\u2713  1  checkpoint")
 
 
+def test_a_report_that_cannot_be_written_is_no_failed_step() -> None:
+    command = [sys.executable, "-m", "lucid.verify", *ARGUMENTS]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "lucid.verify: cannot write the report: No space left on device\n"
+
+
 def test_the_verifier_ships_alone() -> None:
     """A whole verification loads nothing of the platform: no server, no client, no terminal library."""
     code = (

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"lucid.verify: {printable(error.detail)}\n")
         return EXIT_BAD_INPUT
     shown = [json.dumps(report.to_json(), indent=2)] if as_json else lines(report)
-    sys.stdout.writelines(f"{line}\n" for line in shown)
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in shown)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python's end flushes once more
+        sys.stderr.write(f"lucid.verify: cannot write the report: {error.strerror}\n")
+        return EXIT_BAD_INPUT
     return exit_status(report)
 
 
