@@ -284,6 +284,13 @@ async def test_bodies_have_a_limit(world: World) -> None:
         assert answer.json()["status"] == 413
 
 
+async def test_a_body_that_would_cost_a_service_much_memory_to_refuse_does_not_get_there(world: World) -> None:
+    client = await a_client(world, echo(), *ECHO)
+    assert (await client.post("/api/v1/things/echo", content=b"x" * 65_536)).json()["body"] == 65_536
+    wrong = {f"a{number}": 0 for number in range(10_000)}
+    assert (await client.post("/api/v1/things/echo", json=wrong)).status_code == 413
+
+
 async def test_events_come_as_they_are_sent_and_the_service_learns_when_nobody_listens(world: World) -> None:
     api, begun, ended, proceed = bare(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 

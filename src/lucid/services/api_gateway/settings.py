@@ -44,7 +44,8 @@ class ApiGatewaySettings(Settings):
         default=200, ge=1, description="how long Redis may take to count before each gateway counts by itself for 1 s"
     )
 
-    body_limit_bytes: int = Field(default=16_777_216, ge=0, description="largest body of a request")
+    # Whoever reads a body keeps a note of each thing wrong in it, a hundred times its size; anybody can send one.
+    body_limit_bytes: int = Field(default=65_536, ge=0, description="largest body of a request")
     header_limit_bytes: int = Field(default=16_384, ge=1024, description="largest head of a request: line and headers")
     header_timeout_s: float = Field(default=10.0, gt=0, description="how long the head of a request may take to come")
     connection_idle_s: float = Field(
