@@ -105,6 +105,17 @@ def test_a_secret_goes_there_as_standard_input(
     assert (done.returncode, done.stderr) == (2, f"lucid: {tmp_path / 'nowhere'}: No such file or directory\n")
 
 
+def test_a_secret_is_not_typed_where_it_would_be_shown(environment: dict[str, str], server: Server) -> None:
+    """The output goes to a file or another program, so there is no terminal there that would hide it."""
+    ours, its = pty.openpty()
+    argv = [LUCID, "deploy", "secret", NAME, "--json", "--host", server.address]
+    done = subprocess.run(argv, env=environment, stdin=its, capture_output=True, text=True, timeout=60, check=False)
+    os.close(its)
+    os.close(ours)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("lucid: --file: expected, or a pipe")
+
+
 def test_errors_come_back_as_they_are(environment: dict[str, str], server: Server, made: Place) -> None:
     done = there(environment, server, "configure", "LUCID_NOTHING=1")
     assert (done.returncode, done.stdout) == (2, "")

@@ -32,6 +32,7 @@ class Elsewhere(TyperCommand):
         try:
             address, chosen = _address(ctx.params["host"], ctx.params["context"])
             if address.startswith(SCHEME):
+                _not_shown_while_typed(ctx)
                 status = _done_there(address, [str(self.name), *_typed(ctx)], ctx.params.get("file"))
                 raise typer.Exit(status)
         except LucidError as error:
@@ -39,6 +40,14 @@ class Elsewhere(TyperCommand):
         if address and not address.startswith("unix://"):
             ctx.params["context"] = chosen
         return super().invoke(ctx)
+
+
+def _not_shown_while_typed(ctx: Any) -> None:
+    """A terminal there, which hides what is typed, is there only when standard output is one here. Raises InvalidInput
+    when a secret would be typed without."""
+    is_asked = "file" in ctx.params and ctx.params["file"] is None and not ctx.params["clear"]
+    if is_asked and sys.stdin.isatty() and not sys.stdout.isatty():
+        raise InvalidInput("--file: expected, or a pipe: what is typed would be shown, since the output is no terminal")
 
 
 def _address(host: str, context: str) -> tuple[str, str]:

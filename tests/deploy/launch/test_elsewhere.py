@@ -64,3 +64,12 @@ def test_words_arrive_as_they_were_given(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.split("\0")[:-1] == words
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("variable", ["LUCID_SSH", "LUCID_REMOTE_LUCID"])
+@pytest.mark.parametrize("text", [" ", "ssh 'open"])
+def test_what_is_no_command_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, text: str) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(InvalidInput, match="expected a command") as caught:
+        ElsewhereSettings.load()
+    assert caught.value.detail.startswith(f"{variable}: ")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from lucid.base.errors import InvalidInput
@@ -34,6 +34,17 @@ class ElsewhereSettings(Settings):
     remote_lucid: str = Field(
         default="lucid", min_length=1, description="`lucid` on the other machine, such as `sudo /opt/lucid/bin/lucid`"
     )
+
+    @field_validator("ssh", "remote_lucid")
+    @classmethod
+    def _is_a_command(cls, text: str) -> str:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise ValueError(f"expected a command: {str(error).lower()}") from None
+        if not words:
+            raise ValueError("expected a command, not blanks")
+        return text
 
 
 @dataclass(frozen=True)
