@@ -101,6 +101,11 @@ class Exchange:
         return str(self.scope["method"])
 
     @property
+    def age_s(self) -> float:
+        """How long ago it came."""
+        return time.perf_counter() - self.began
+
+    @property
     def secure(self) -> bool:
         return self.scope["scheme"] in ("https", "wss")
 
@@ -195,7 +200,7 @@ class Exchange:
             "method": self.scope.get("method", "WEBSOCKET"),
             "path": self.scope["path"],
             "status": self.status,
-            "ms": round((time.perf_counter() - self.began) * 1000, 1),
+            "ms": round(self.age_s * 1000, 1),
             "bytes": self.sent_bytes,
             "client": self.client,
             "user": self.principal.user if self.principal else "",

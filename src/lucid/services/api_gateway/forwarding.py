@@ -165,7 +165,7 @@ class Forwarder:
     async def _relay(self, exchange: Exchange, answer: Answer, receive: Receive, send: Send) -> None:
         """The body of a long answer, or of one without an end in sight, for as long as the client is there and may
         have it."""
-        with self._streams.opened(exchange.principal) as ended:
+        with self._streams.opened(exchange.principal, age_s=exchange.age_s) as ended:
             watching = [asyncio.create_task(_leave(receive)), asyncio.create_task(_is_set(ended))]
             for watch in watching:
                 watch.add_done_callback(lambda _: answer.close())

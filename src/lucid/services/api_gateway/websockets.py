@@ -65,7 +65,7 @@ class WebSockets:
                 chosen = next((name for name in offered if name.startswith(TOKEN_PROTOCOL)), None)
             headers = exchange.answer_headers(101, ())
             await send({"type": "websocket.accept", "subprotocol": chosen, "headers": headers})
-            with self._streams.opened(exchange.principal) as ended:
+            with self._streams.opened(exchange.principal, age_s=exchange.age_s) as ended:
                 await self._talk(exchange, conversation, ended, receive, send)
         finally:
             await conversation.close(_GOING_AWAY)
