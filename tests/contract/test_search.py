@@ -9,6 +9,7 @@ import pytest
 
 from lucid.base.errors import InvalidInput, NotFound, Unavailable
 from lucid.drivers.elasticsearch.index import ElasticsearchIndex
+from lucid.drivers.elasticsearch.names import Names
 from lucid.drivers.tantivy.index import TantivyIndex
 from lucid.ports.search import Collection, Indexed, Page, Query, Range, SearchIndex
 from tests.contract.noida import noida
@@ -367,6 +368,36 @@ async def test_searches_writes_and_a_rebuild_at_once(index: SearchIndex) -> None
     assert await searching > 3
     page = await index.search(THINGS, Query(limit=200))
     assert {hit.id: hit.body["size"] for hit in page.hits} == truth
+
+
+async def test_a_write_that_comes_after_its_rebuild_was_dropped_is_in_the_index_alone(server: str) -> None:
+    index = ElasticsearchIndex(server, prefix="late")
+    await index.put(THINGS, [thing("a")])
+    dropped = await index.begin_rebuild(THINGS)
+    aliases, looked, go_on = index._aliases, asyncio.Event(), asyncio.Event()
+
+    async def held(names: Names) -> dict[str, list[str]]:
+        found = await aliases(names)
+        looked.set()
+        await go_on.wait()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_aliases", held)
+        late = asyncio.create_task(index.put(THINGS, [thing("b")]))
+        await looked.wait()
+    await index.end_rebuild(THINGS, dropped, keep=False)
+    go_on.set()
+    await late
+    assert await ids(index) == ["a", "b"]
+    kept = await index.begin_rebuild(THINGS)
+    assert kept != dropped
+    await index.put_rebuilt(THINGS, kept, [thing("a")])
+    await index.end_rebuild(THINGS, kept, keep=True)
+    assert await ids(index) == ["a"]
+    names = Names.of("late", THINGS)
+    assert set(await index._indexes("late-*")) == {names.index(kept)}
+    await index.aclose()
 
 
 async def test_a_collection_of_another_shape_is_another_index(index: SearchIndex) -> None:

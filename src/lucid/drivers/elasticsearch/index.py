@@ -3,7 +3,8 @@
 Each generation of an index is an index of its own. Searches and writes go through an alias of the current one, with
 `require_alias`: a write cannot bring a deleted index back to life. While another generation is being built, writes go
 to that too, by its own name: one that comes late, when that has become the current one, is what the current one gets
-anyway.
+anyway. One that comes when that was dropped makes an index that no alias names: nobody searches it, and it is deleted
+with what the next rebuild replaces.
 """
 
 import asyncio
