@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from lucid.verify.__main__ import main
 from lucid.verify.text import MARKS
+from tests.cli.running import LUCID
 from tests.verify.test_vectors import DATA
 
 ARGUMENTS = ["good/bundle.json", "--key", "good/key", "--recording", "good/recording", "--log", "good/log"]
@@ -99,6 +101,29 @@ def test_a_terminal_without_unicode() -> None:
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(r"\u2713  1  checkpoint")
+
+
+@pytest.mark.parametrize("program", [[sys.executable, "-m", "lucid.verify"], [LUCID, "verify"]])
+def test_who_closes_the_output_hears_the_status(program: list[str]) -> None:
+    failing = [*ARGUMENTS[:4], "step-09-file-missing/recording"]
+    for arguments, status in (ARGUMENTS, 0), (failing, 1), (["none.json", *ARGUMENTS[1:3]], 2):
+        command = shlex.join([*program, *arguments])
+        assert subprocess.run(["sh", "-c", f"{command} >&- 2>&-"]).returncode == status
+        done = subprocess.run(["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+
+
+@pytest.mark.parametrize("text", ["2026-02-01", "2026-02-01T12:00:00Z", "2026-02-01t12:00:00.5+01:00"])
+def test_a_time_is_one_of_rfc_3339(text: str) -> None:
+    assert main(["--key", "good/key", "--log", "good/log", "--now", text]) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-W05", "20260201", "2026-02-30", "2026-02-01T12:00", "2026-02-01 12:00:00", "2026-02-01T12:00:00"]
+)
+def test_other_forms_of_a_time_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--key", "good/key", "--log", "good/log", "--now", text]) == 2
+    assert "now: expected a time such as 2026-11-22T21:42:00Z" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_no_failed_step() -> None:

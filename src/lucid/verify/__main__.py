@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.base.errors import InvalidInput
+from lucid.base.streams import replace_closed
 from lucid.verify.files import Paths, verify_paths
 from lucid.verify.text import EXIT_BAD_INPUT, exit_status, lines, printable
 
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    replace_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without the marks gets their code points
     sys.exit(main())

@@ -4,6 +4,7 @@ All other modules of this package are rules without I/O. What cannot be read at 
 """
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from lucid.crypto import age
 from lucid.crypto.note import VerifierKey
 
 _LONGEST_PATH = 1_000
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 MAX_TEXT_BYTES = 1_000_000
-MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+"""A session of a month. What a reader takes to understand a forged file is about twenty times its size."""
 MAX_SHARES_BYTES = 16 * 1024 * 1024
 
 
@@ -191,8 +194,10 @@ def read_identity(path: Path) -> Secret:
 
 
 def read_now(text: str) -> str:
-    """A moment in RFC 3339, UTC unless it says otherwise, as docs/format.md writes times."""
+    """A time or a date of RFC 3339 (section 5.6); a date begins at midnight UTC."""
     try:
+        if not _RFC_3339.fullmatch(text):
+            raise ValueError
         moment = datetime.fromisoformat(text)
         return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
