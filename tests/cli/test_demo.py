@@ -1,15 +1,17 @@
 """`make run` as a new user sees it: the platform starts, records, proves, and stops at Ctrl-C."""
 
+import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.cli.running import LUCID
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 5.0
@@ -26,7 +28,7 @@ def lucid(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         "COLUMNS": "100",
     }
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("lucid"), "up", "--demo"],
+        [LUCID, "up", "--demo"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -65,8 +67,23 @@ def test_the_demo_records_proves_and_stops(lucid: subprocess.Popen[str], tmp_pat
     export = Path(folder[1])
     assert (export / "last-picture.png").read_bytes().startswith(b"\x89PNG")
 
+    def told(*words: str) -> dict[str, str]:
+        asked = [LUCID, "--data-dir", str(tmp_path / "data"), *words, "--json"]
+        found: dict[str, str] = json.loads(subprocess.run(asked, cwd=tmp_path, capture_output=True, check=True).stdout)
+        return found
+
+    written = told("session", "export", "last", "--output", "proof")
+    assert {name: Path(path) for name, path in written.items()} == {
+        "folder": Path("proof"),
+        "bundle": Path("proof/bundle.json"),
+        "chunks": Path("proof/chunks"),
+        "key": Path("proof/log.key"),
+    }
+    assert told("log", "key")["key"] == (tmp_path / "proof/log.key").read_text().strip()
+    assert told("log", "checkpoint")["checkpoint"].count("\n") > 4
+
     # What it tells the user to type works, and fails once a byte is changed.
-    arguments = [str(Path(sys.executable).with_name("lucid")), "verify", *command[3].split()]
+    arguments = [LUCID, "verify", *command[3].split()]
     assert subprocess.run(arguments, cwd=export, capture_output=True).returncode == 0
     chunk = next((export / "chunks").iterdir())
     data = bytearray(chunk.read_bytes())
@@ -92,7 +109,7 @@ def test_the_password_is_shown_once(tmp_path: Path) -> None:
     seen = []
     for _ in range(2):
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("lucid"), "up"],
+            [LUCID, "up"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from lucid.base.errors import ERRORS, StorageFull, TooManyRequests, Unauthenticated
@@ -104,6 +105,31 @@ async def test_a_bug_is_logged_whole_and_shown_to_nobody(http: httpx.AsyncClient
     assert [(entry["event"], entry["path"], entry["exc_info"]) for entry in logs] == [
         ("unexpected error", "/bug", True)
     ]
+
+
+async def test_a_caller_who_leaves_within_the_body_is_no_bug(api: FastAPI) -> None:
+    @api.post("/body")
+    async def body(request: Request) -> None:
+        async for _ in request.stream():
+            pass
+
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"half", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/body", "query_string": b"", "headers": []}
+    with capture_logs() as logs:
+        await api(scope, receive, send)
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("client left", "debug")]
+    assert sent == []
 
 
 async def test_half_an_answer_is_broken_off(http: httpx.AsyncClient) -> None:

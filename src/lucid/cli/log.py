@@ -52,7 +52,7 @@ def status(json: JsonOption = False) -> None:
 
 
 @app.command("checkpoint")
-def checkpoint() -> None:
+def checkpoint(json: JsonOption = False) -> None:
     """Print the newest checkpoint alone, to be kept in a file."""
 
     async def work() -> None:
@@ -60,19 +60,25 @@ def checkpoint() -> None:
             state = await platform.port(LogWriter).status()
         if not state.checkpoint:
             raise NotFound("the log is empty yet")
-        sys.stdout.write(state.checkpoint)
+        if json:
+            print_json({"checkpoint": state.checkpoint})
+        else:
+            sys.stdout.write(state.checkpoint)
 
     run(work())
 
 
 @app.command("key")
-def key() -> None:
+def key(json: JsonOption = False) -> None:
     """Print the log's verifier key, which auditors need: give it to them yourself."""
 
     async def work() -> None:
         async with running_platform() as platform:
             state = await platform.port(LogWriter).status()
-        typer.echo(state.key)
+        if json:
+            print_json({"key": state.key})
+        else:
+            typer.echo(state.key)
 
     run(work())
 

@@ -4,6 +4,7 @@ import contextlib
 import re
 import shlex
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -164,6 +165,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write.", show_default="lucid-SESSION")
     ] = None,
+    json: JsonOption = False,
 ) -> None:
     """Write a session's proof bundle, its encrypted chunks and the log's key into a folder.
 
@@ -172,6 +174,9 @@ def export(
     from lucid.runtime.export import export_paths
 
     paths = export_paths(run(_export(session, output)))
+    if json:
+        print_json({name: str(path) for name, path in asdict(paths).items() if path.exists()})
+        return
     bundle, chunks, key = (shlex.quote(str(path)) for path in (paths.bundle, paths.chunks, paths.key))
     say(f"Wrote {paths.folder}. Check it anywhere, with the log's key from a source that you trust:")
     say(f"  lucid verify {bundle} --recording {chunks} --key {key}")

@@ -62,9 +62,8 @@ class RemotePlatform:
             ) from None
         if "network" in state:
             return cls._deployed(state, data)
-        if not psutil.pid_exists(state["pid"]):
-            raise Unavailable(f"the platform on {data.root} has ended unexpectedly: start it again with `lucid up`")
-        return cls(fixed(state["urls"]), open_keyring(settings, data), pid=state["pid"])
+        _check_running(state["pid"], data)
+        return cls(_while_running(state["pid"], state["urls"], data), open_keyring(settings, data), pid=state["pid"])
 
     @classmethod
     def _deployed(cls, state: Mapping[str, str], data: DataDir) -> Self:
@@ -107,6 +106,22 @@ class RemotePlatform:
 def fixed(urls: Mapping[str, str]) -> Callable[[Service], Where]:
     """Services that stay where they are. Raises LookupError for one that is not there."""
     return lambda service: at(urls[service.name])
+
+
+def _while_running(pid: int, urls: Mapping[str, str], data: DataDir) -> Callable[[Service], Where]:
+    def where_is(service: Service) -> Where:
+        async def where() -> str:
+            _check_running(pid, data)
+            return urls[service.name]
+
+        return where
+
+    return where_is
+
+
+def _check_running(pid: int, data: DataDir) -> None:
+    if not psutil.pid_exists(pid):
+        raise Unavailable(f"the platform on {data.root} has ended: start it again with `lucid up`")
 
 
 def write_deployment(data: DataDir, *, docker: str, network: str, keys_dir: Path, public_keys_dir: Path) -> None:
