@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -11,7 +11,15 @@ POLL_S = 0.005
 WITHIN_S = 10.0  # far more than anything waited for takes, so that a busy machine fails nothing
 
 
-async def until(look: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S) -> T:
+@overload
+async def until(look: Callable[[], Awaitable[T]], *, within_s: float = WITHIN_S) -> T: ...
+
+
+@overload
+async def until(look: Callable[[], T], *, within_s: float = WITHIN_S) -> T: ...
+
+
+async def until(look: Callable[[], Any], *, within_s: float = WITHIN_S) -> Any:
     """Look again and again until it is true; what was seen then.
 
     Raises:
@@ -24,3 +32,17 @@ async def until(look: Callable[[], T | Awaitable[T]], *, within_s: float = WITHI
             if seen:
                 return seen
             await asyncio.sleep(POLL_S)
+
+
+async def until_not(look: Callable[[], Any], *, within_s: float = WITHIN_S) -> None:
+    """Look again and again until it is false, empty or nothing.
+
+    Raises:
+        TimeoutError: it was not within that time.
+    """
+
+    async def is_not() -> bool:
+        found = look()
+        return not (await found if inspect.isawaitable(found) else found)
+
+    await until(is_not, within_s=within_s)

@@ -31,6 +31,7 @@ from tests.containers.whole_set import CATALOG, NAMES, WholeSet
 from tests.deploy.test_spec import EXTERNAL, NETWORKS, PHASES, PLANNED, PORTS
 from tests.flow.test_api import Person, proven, unpack
 from tests.real.rdp_client import Display, freerdp, running_display, save_png, screenshot
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="takes root and a container engine"),
@@ -233,9 +234,11 @@ async def test_a_folder_and_a_literal_are_a_container_more(running: WholeSet, mo
     report = json.loads(await asyncio.to_thread(more.lucid, "deploy", "verify", "--json"))
     assert [check["failures"] for check in report["checks"] if not check["ok"]] == []
     async with RemotePlatform.of(running.data) as there:
-        async with asyncio.timeout(20):
-            while len(found := await _deployments(there)) < 2:  # noqa: ASYNC110 - nothing to wait for
-                await asyncio.sleep(0.2)
+
+        async def both() -> list[dict[str, str]]:
+            return found if len(found := await _deployments(there)) > 1 else []
+
+        found = await until(both, within_s=20)
     assert [(body["set"], body["by"], body.get("data-chain", "")) for body in found] == [
         ("0", "nobody", ""),
         ("1", getpass.getuser(), running.inspect("data-chain")["Image"]),

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from lucid.drivers.redis import valkey as valkey_driver
 from lucid.drivers.redis.bus import RedisBus
 from lucid.drivers.redis.valkey import Valkey
 from lucid.ports.stores import Hit
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -38,12 +39,6 @@ async def other(valkey: Valkey) -> AsyncIterator[RedisBus]:
     bus = RedisBus(valkey.url)
     yield bus
     await bus.aclose()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - another process brings it about
-            await asyncio.sleep(0.01)
 
 
 async def test_events_are_read_from_the_oldest_in_order(bus: RedisBus, other: RedisBus) -> None:

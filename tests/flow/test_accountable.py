@@ -1,6 +1,5 @@
 """An act of a person, from the public API into the log: on a whole platform."""
 
-import asyncio
 import json
 
 import httpx
@@ -14,6 +13,7 @@ from lucid.ports.access import AccountKeeping, Tokens
 from lucid.ports.log import DataChain, LogStore
 from lucid.runtime.keyring import Keyring
 from lucid.runtime.platform import Platform
+from tests.waiting import until
 
 AUTH = "lucid-auth-service"
 
@@ -46,9 +46,7 @@ async def test_an_act_is_in_the_audit_trail_and_in_the_log(platform: Platform) -
         [event] = (await client.get("/api/v1/audit", params=query, headers=headers(root))).json()["items"]
     assert (event["actor"], event["request"], event["accountable"]) == ("root", "r1", True)
 
-    async with asyncio.timeout(10):
-        while not (found := await of_type(platform, "token.created")):  # noqa: ASYNC110 - nothing to wait for
-            await asyncio.sleep(0.05)
+    found = await until(lambda: of_type(platform, "token.created"))
     assert [entry.actor for entry in found] == ["user"]
     body = json.loads(await platform.port(DataChain).get(digest=found[0].body))
     assert {name: body[name] for name in ("actor", "account", "token", "event", "outcome")} == {

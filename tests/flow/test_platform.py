@@ -1,6 +1,5 @@
 """The whole platform in one process: a session over RDP is recorded, sealed, anchored and verified offline."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -20,6 +19,7 @@ from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
 from tests.flow.conftest import PASSWORD, USERNAME, connect, desktop
 from tests.paintings import paintings
+from tests.waiting import until_not
 
 PAINTINGS = paintings(60)
 
@@ -70,9 +70,7 @@ async def test_secrets_stand_in_no_file(platform: Platform, tmp_path: Path) -> N
         await client.wait_closed()
     (newest,) = await platform.port(Pipeline).list()
     await platform.port(Pipeline).wait(session=newest.id, wait_s=20)
-    async with asyncio.timeout(10):
-        while await platform.port(Recorder).recordings():  # noqa: ASYNC110 - their files would vanish unread
-            await asyncio.sleep(0.02)
+    await until_not(lambda: platform.port(Recorder).recordings())
     needles = [PASSWORD.encode(), PASSWORD.encode("utf-16-le")]
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert files

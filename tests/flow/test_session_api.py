@@ -1,6 +1,5 @@
 """session-api in a whole platform: connect, watch, download, verify, share, hold, delete, search, each through HTTP."""
 
-import asyncio
 import io
 import json
 import tarfile
@@ -31,6 +30,7 @@ from lucid.verify.files import Paths, verify_paths
 from tests.asking import person
 from tests.flow.conftest import desktop
 from tests.paintings import paintings
+from tests.waiting import until
 
 PAINTINGS = paintings(20)
 
@@ -116,9 +116,10 @@ async def entry_types(platform: Platform, session: str) -> list[str]:
 
 
 async def until_logged(platform: Platform, session: str, wanted: str) -> None:
-    async with asyncio.timeout(20):
-        while wanted not in await entry_types(platform, session):  # noqa: ASYNC110 - a log offers no event
-            await asyncio.sleep(0.05)
+    async def logged() -> bool:
+        return wanted in await entry_types(platform, session)
+
+    await until(logged, within_s=20)
 
 
 async def test_from_a_ticket_to_a_verified_download(office: Platform, tmp_path: Path) -> None:
@@ -198,11 +199,8 @@ async def test_search_is_rebuilt_while_serving(office: Platform) -> None:
             assert answer.status_code == 200, answer.text
             return [hit["id"] for hit in answer.json()["items"]]
 
-        async with asyncio.timeout(20):
-            while await hits("sessions", q="office ada", state="proven") != [session]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            while await hits("hosts", q="OFFICE") != ["office"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        assert await until(lambda: hits("sessions", q="office ada", state="proven"), within_s=20) == [session]
+        assert await until(lambda: hits("hosts", q="OFFICE")) == ["office"]
         assert await hits("audit", act="connection.granted", user="ada", host="office")
         search = office.port(Search)
         assert (await root.post("/search/rebuild")).status_code == 202

@@ -1,6 +1,5 @@
 """Text typed by an RDP client over the gateway becomes words with times where the policy says so, and nowhere else."""
 
-import asyncio
 from pathlib import Path
 
 from lucid.model.policy import Policy
@@ -10,6 +9,7 @@ from lucid.runtime.client import RemotePlatform
 from lucid.runtime.platform import Platform
 from tests.flow.conftest import PASSWORD, connect, desktop
 from tests.paintings import paintings
+from tests.waiting import until_not
 
 COMMAND, ANSWER = "sudo systemctl restart nginx", "größe: 5 µm"
 
@@ -21,9 +21,7 @@ async def typing_session(platform: Platform, policy: Policy) -> Session:
         await client.type_text(f"{COMMAND}\n")
         await client.click(20, 30)
         await client.type_text(ANSWER)
-        async with asyncio.timeout(10):
-            while len(host.inputs) < 2 * (len(COMMAND) + 1 + len(ANSWER)) + 3:  # noqa: ASYNC110 - the host tells nobody
-                await asyncio.sleep(0.01)
+        await until_not(lambda: len(host.inputs) < 2 * (len(COMMAND) + 1 + len(ANSWER)) + 3)
     (newest,) = await pipeline.list()
     return await pipeline.wait(session=newest.id, wait_s=20)
 

@@ -8,7 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ from lucid.runtime.keyring import Keyring
 from lucid.runtime.platform import Platform
 from lucid.runtime.settings import RuntimeSettings
 from tests.real.rdp_client import Display, freerdp
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="accounts on Linux take root")
 
@@ -58,12 +59,6 @@ def clean_up(group: str) -> None:
     for user in accounts.members(group):
         accounts.remove(group, user)
     subprocess.run(["groupdel", group], capture_output=True, check=False)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 15.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not await condition():  # noqa: ASYNC110 - what changes is in other processes
-            await asyncio.sleep(0.05)
 
 
 async def ticket_for(platform: Platform, name: str) -> str:

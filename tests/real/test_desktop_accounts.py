@@ -22,6 +22,7 @@ from lucid.drivers.xrdp import accounts
 from lucid.drivers.xrdp.machine import XrdpMachine
 from lucid.services.rdp_xrdp.service import BuiltInHost
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="accounts on Linux take root")
 
@@ -164,9 +165,11 @@ async def test_what_a_killed_service_leaves_is_ended_not_adopted(
     assert "Xorg" in names_of(user)
     host = built_in_host(group, tmp_path)
     await host.start()
-    async with asyncio.timeout(15):
-        while not (await host.status()).xrdp:  # noqa: ASYNC110 - a process has to start
-            await asyncio.sleep(0.05)
+
+    async def started() -> bool:
+        return (await host.status()).xrdp
+
+    await until(started, within_s=15)
     assert names_of(user) == set()
     async with await see_desktop(host, user):
         assert "Xorg" in names_of(user)

@@ -27,6 +27,7 @@ from tests.services.rdp_controller.gateway_fakes import (
     Log,
     logged,
 )
+from tests.waiting import until
 
 WIDTH, HEIGHT = 800, 600
 TERMINAL_PIXELS = 100_000
@@ -74,9 +75,11 @@ async def test_the_gateway_logs_in_for_a_client_without_credentials(
     async with gateway_to(nla_host, PASSWORD) as (gateway, tickets, pipeline):
         port = (await gateway.endpoint()).port
         with freerdp(display, client_folder, port, *options(tickets)):
-            async with asyncio.timeout(20):
-                while await asyncio.to_thread(_white, display) < TERMINAL_PIXELS:  # noqa: ASYNC110
-                    await asyncio.sleep(0.2)
+
+            async def terminal() -> bool:
+                return await asyncio.to_thread(_white, display) >= TERMINAL_PIXELS
+
+            await until(terminal, within_s=20)
         assert (await pipeline.last_end()).reason is EndReason.CLIENT_CLOSED
 
 

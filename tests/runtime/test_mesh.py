@@ -11,6 +11,7 @@ from lucid.ports.registry import Healthy, Instance
 from lucid.runtime import mesh as module
 from lucid.runtime.mesh import Mesh
 from tests import guards
+from tests.waiting import until
 
 BANK, CLERK = guards.service("bank"), guards.service("clerk")
 
@@ -59,13 +60,6 @@ class MemoryRegistry:
 
     async def services(self) -> list[str]:
         return sorted({instance.service for instance in self.instances.values()})
-
-
-async def until(condition: object) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the registry of the tests tells nobody
-            await asyncio.sleep(0.005)
 
 
 async def test_what_joins_is_found_in_turn_and_what_leaves_is_not() -> None:

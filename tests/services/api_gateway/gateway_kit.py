@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from lucid.services.api_gateway.limits import LocalLimits
 from lucid.services.api_gateway.service import ApiGateway
 from lucid.services.api_gateway.settings import ApiGatewaySettings
 from tests import guards
+from tests.waiting import until
 
 
 class MemoryRegistry:
@@ -216,12 +217,6 @@ class World:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stack.aclose()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - no event tells it
-            await asyncio.sleep(0.005)
 
 
 def document(*operations: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:

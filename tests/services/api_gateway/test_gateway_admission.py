@@ -17,7 +17,8 @@ from lucid.model.permission import ROLE_NAMES, ROLES, Permission, Role
 from lucid.ports.access import REVOKED, Revocation
 from lucid.ports.api import PUBLIC, Caller, requires
 from tests.asking import person
-from tests.services.api_gateway.gateway_kit import World, until
+from tests.services.api_gateway.gateway_kit import World
+from tests.waiting import until
 
 PREFIXES = {"things": ("/api/v1/things",)}
 

@@ -11,8 +11,9 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from lucid.model.permission import Permission
 from lucid.ports.api import PRINCIPAL_KEY, Caller, requires
 from lucid.ports.registry import Instance
-from tests.services.api_gateway.gateway_kit import World, until
+from tests.services.api_gateway.gateway_kit import World
 from tests.services.api_gateway.things_kit import ECHO, OPEN, PREFIXES, READ, a_client, app_of, bare, echo, until_status
+from tests.waiting import until
 
 
 async def test_the_clients_credentials_and_internal_headers_stay_at_the_door(world: World) -> None:

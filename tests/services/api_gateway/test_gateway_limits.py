@@ -14,7 +14,8 @@ from lucid.ports.stores import Allowance, Hit
 from lucid.services.api_gateway.instances import Pool
 from lucid.services.api_gateway.limits import Limits, LocalLimits
 from tests.clocks import TurnedClock
-from tests.services.api_gateway.gateway_kit import MemoryBus, until
+from tests.services.api_gateway.gateway_kit import MemoryBus
+from tests.waiting import until
 
 
 class SlowBus(MemoryBus):

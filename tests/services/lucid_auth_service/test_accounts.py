@@ -25,6 +25,7 @@ from lucid.ports.web import Web
 from lucid.services.lucid_auth_service.app import create
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
+from tests.waiting import until_not
 
 WRONG = Secret("wrong")
 
@@ -205,9 +206,7 @@ async def test_the_app_offers_both_ports_and_sweeps(documents: SqliteDocuments, 
     body = {"failures": 1, "last": "2020-01-01T00:00:00.000000Z"}
     await documents.insert(ATTEMPTS, "old", body)
     await app.start()
-    async with asyncio.timeout(5):
-        while await documents.find(ATTEMPTS):  # noqa: ASYNC110 - the sweeper has no event to wait for
-            await asyncio.sleep(0.01)
+    await until_not(lambda: documents.find(ATTEMPTS))
     for check in app.checks.values():
         await check()
     await app.stop()

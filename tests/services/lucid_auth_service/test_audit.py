@@ -21,6 +21,7 @@ from lucid.ports.access import AuditEvent, Outcome
 from lucid.services.lucid_auth_service.routes.audit import audit_routes
 from tests.asking import asking, person
 from tests.services.lucid_auth_service.auth_kit import MemoryBus, MemoryLog, TurnedClock
+from tests.waiting import until, until_not
 
 QUICK = OutboxRules(retry_s=0.01, retry_limit_s=0.02, lease_s=60.0, look_s=0.02)
 START = "2026-11-22T21:42:00.000000Z"
@@ -58,9 +59,7 @@ def acted(log: MemoryLog) -> list[str]:
 
 async def settled(documents: SqliteDocuments) -> None:
     """Wait until nothing is pending."""
-    async with asyncio.timeout(5):
-        while await documents.find(AUDIT, {"pending": True}):  # noqa: ASYNC110 - the store has no event to wait for
-            await asyncio.sleep(0.005)
+    await until_not(lambda: documents.find(AUDIT, {"pending": True}))
 
 
 async def test_an_event_is_kept_once_and_told_to_others(trail: AuditTrail, bus: MemoryBus, log: MemoryLog) -> None:
@@ -203,9 +202,11 @@ async def test_an_end_waits_for_the_act_that_is_being_anchored(
     trail = make_trail()
     await trail.start()
     await trail.record(event=event(accountable=True))
-    async with asyncio.timeout(5):
-        while not any("leased_until" in found.body for found in await documents.find(AUDIT)):  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+
+    async def leased() -> bool:
+        return any("leased_until" in found.body for found in await documents.find(AUDIT))
+
+    await until(leased)
     ending = asyncio.create_task(trail.stop())
     await asyncio.sleep(0)
     log.wait.set()

@@ -11,6 +11,7 @@ from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.ports.access import AuditEvent
 from tests.services.lucid_auth_service.auth_kit import RevokedLogins, Trail
 from tests.services.lucid_auth_service.conftest import Make
+from tests.waiting import until_not
 
 
 class BrokenTrail(Trail):
@@ -76,9 +77,7 @@ async def test_the_sweeper_settles(make: Make, documents: SqliteDocuments, trail
         await make(audit=BrokenTrail()).accounts.create(name="ada", role="user")
     service = make(audit=trail)
     await service.start()
-    async with asyncio.timeout(5):
-        while await owing(documents):  # noqa: ASYNC110 - the sweeper has no event to wait for
-            await asyncio.sleep(0.01)
+    await until_not(lambda: owing(documents))
     await service.stop()
     assert "account.created" in trail.acts
 

@@ -115,13 +115,6 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def settle(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
-    """Return once `condition` holds. Raises TimeoutError."""
-    async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - conditions are on what a fake or a log holds
-            await asyncio.sleep(0.005)
-
-
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every test of this folder runs on both event loops: their TLS differs."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

@@ -13,8 +13,9 @@ from lucid.model.frame import Direction, Frame
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_SSL, ConnectionRequest
 from tests.paintings import paintings, picture
-from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files, settle
+from tests.services.rdp_controller.conftest import Bench, MakeBench, open_files
 from tests.services.rdp_controller.gateway_fakes import logged
+from tests.waiting import until
 
 
 def flood(megabytes: int) -> Recording:
@@ -36,10 +37,10 @@ async def test_frames_that_cannot_be_stored_end_the_session(make_bench: MakeBenc
 async def test_an_idle_session_ends_with_its_recording(make_bench: MakeBench) -> None:
     bench = await make_bench(recording=paintings(3), heartbeat_s=0.1)
     client = await bench.connect()
-    await settle(lambda: bench.recorder.calls > 5)
+    await until(lambda: bench.recorder.calls > 5)
     calls, session = bench.recorder.calls, bench.pipeline.opened[0]
     data = bytes(bench.recorder.data[session])
-    await settle(lambda: bench.recorder.calls >= calls + 3)
+    await until(lambda: bench.recorder.calls >= calls + 3)
     assert bytes(bench.recorder.data[session]) == data
     bench.recorder.fail = RecorderFailed("the recording has ended: interrupted")
     await client.wait_closed()
@@ -165,5 +166,5 @@ async def test_nothing_stays_behind(make_bench: MakeBench) -> None:
         async with await bench.connect():
             pass
         await bench.pipeline.last_end()
-    await settle(lambda: len(asyncio.all_tasks()) <= tasks)
-    await settle(lambda: open_files() <= files)
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)
+    await until(lambda: open_files() <= files)

@@ -16,15 +16,16 @@ from lucid.drivers.rdp.host import ReplayHost
 from lucid.model.session import EndReason
 from lucid.wire.rdp.x224 import PROTOCOL_HYBRID, PROTOCOL_SSL, ConnectionRequest
 from tests.paintings import paintings
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files, settle
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, Bench, MakeBench, open_files
 from tests.services.rdp_controller.gateway_fakes import logged
+from tests.waiting import until
 
 REQUEST = ConnectionRequest(b"lucid=unknown", PROTOCOL_SSL, 0).to_bytes()
 
 
 async def refusal(bench: Bench, count: int = 1) -> tuple[str, str]:
     """Reason and detail of the last refusal, once there were `count`."""
-    await settle(lambda: len(logged(bench.log, "connection refused")) >= count)
+    await until(lambda: len(logged(bench.log, "connection refused")) >= count)
     return logged(bench.log, "connection refused")[-1]
 
 
@@ -176,7 +177,7 @@ async def test_half_open_connections_are_bounded_and_leave_nothing(make_bench: M
     async with await bench.connect():
         pass
     await bench.pipeline.last_end()
-    await settle(lambda: len(asyncio.all_tasks()) <= 2)
+    await until(lambda: len(asyncio.all_tasks()) <= 2)
     tasks, files = len(asyncio.all_tasks()), open_files()
     address = ("127.0.0.1", await bench.port())
     for _ in range(20):
@@ -193,7 +194,7 @@ async def test_half_open_connections_are_bounded_and_leave_nothing(make_bench: M
             if number % 2:  # half of them go with a reset
                 half_open.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             half_open.close()
-    await settle(lambda: len(asyncio.all_tasks()) <= tasks and open_files() <= files, 20)
+    await until(lambda: len(asyncio.all_tasks()) <= tasks and open_files() <= files, within_s=20)
     assert len(logged(bench.log, "connection refused")) > 5_000, "the kernel drops some before they are accepted"
     reasons = {reason for reason, _ in logged(bench.log, "connection refused")}
     assert reasons <= {"too-many-connections", "client-closed", "handshake-timeout"}

@@ -15,8 +15,9 @@ from lucid.services.rdp_controller.service import allowed_channels
 from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
 from tests.paintings import paintings
-from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench, settle
+from tests.services.rdp_controller.conftest import PASSWORD, USERNAME, MakeBench
 from tests.services.rdp_controller.gateway_fakes import logged
+from tests.waiting import until
 
 
 async def test_the_recording_holds_what_the_client_saw(make_bench: MakeBench) -> None:
@@ -60,7 +61,7 @@ async def test_input_reaches_the_host_and_the_recording(make_bench: MakeBench) -
     async with await bench.connect() as client:
         await client.type_text("hello")
         await client.click(10, 20)
-        await settle(lambda: len(bench.host.inputs) >= 13)
+        await until(lambda: len(bench.host.inputs) >= 13)
     await bench.pipeline.last_end()
     recorded = b"".join(
         frame.data
@@ -99,7 +100,7 @@ async def test_without_an_anchored_opening_there_is_no_session(make_bench: MakeB
     bench.pipeline.refuse = Unavailable("the log does not answer")
     with pytest.raises(Unavailable):
         await bench.connect()
-    await settle(lambda: logged(bench.log, "connection refused") == [("not-recorded", "the log does not answer")])
+    await until(lambda: logged(bench.log, "connection refused") == [("not-recorded", "the log does not answer")])
     assert not bench.host.logons
 
 

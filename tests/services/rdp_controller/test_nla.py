@@ -18,6 +18,7 @@ from lucid.services.rdp_controller.peer import Peer
 from lucid.services.rdp_controller.refusal import Reason, Refused
 from lucid.wire.rdp.credssp import TSRequest, key_for_server, key_from_server, ts_request_length
 from lucid.wire.rdp.pdu import ProtocolError
+from tests.waiting import until
 
 ADA = HostCredentials(username="ada", password=Secret("geheim und lang"), domain="OFFICE")
 
@@ -100,9 +101,7 @@ async def test_the_host_gets_the_credentials_sealed(version: int) -> None:
     server = NlaServer(version=version)
     async with connected(server) as peer:
         await nla.log_in(peer, ADA, host="host")
-        async with asyncio.timeout(5):
-            while not server.credentials:  # noqa: ASYNC110 - the host has no event for it
-                await asyncio.sleep(0.01)
+        await until(lambda: server.credentials)
     for text in ("ada", "geheim und lang", "OFFICE"):
         assert text.encode("utf-16-le") in server.credentials
 

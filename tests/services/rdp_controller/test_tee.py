@@ -9,6 +9,7 @@ from lucid.model.frame import Direction, decode_frames
 from lucid.ports.recording import Recorder
 from lucid.services.rdp_controller.settings import RdpControllerSettings
 from lucid.services.rdp_controller.tee import FlushClock, Tee
+from tests.waiting import until
 
 
 class _Recorder:
@@ -151,9 +152,7 @@ async def test_a_cancelled_tee_is_cancelled() -> None:
     one = tee(recorder, failed=failures.append, flush_ms=10)
     one.add(Direction.SERVER_TO_CLIENT, b"x")
     run = asyncio.create_task(one.run())
-    async with asyncio.timeout(5):
-        while not recorder.calls:  # noqa: ASYNC110 - the recorder is a fake
-            await asyncio.sleep(0.005)
+    await until(lambda: recorder.calls)
     run.cancel()
     await asyncio.wait([run])
     assert run.cancelled()

@@ -10,6 +10,7 @@ from lucid.model.host import Host, HostCredentials
 from lucid.ports.desktops import DesktopState
 from lucid.services.rdp_server_manager.records import DESKTOPS
 from tests.services.rdp_server_manager.manager_kit import PLACE, TIME, Kit
+from tests.waiting import until_not
 
 
 async def test_a_desktop_is_an_account_and_a_host_of_its_owner(kit: Kit) -> None:
@@ -205,7 +206,5 @@ async def test_a_caller_that_goes_away_leaves_no_half_desktop(kit: Kit) -> None:
     with pytest.raises(asyncio.CancelledError):
         await creating
     kit.anchored.wait.set()
-    async with asyncio.timeout(5):
-        while ("desktop.created", "lucid-cli") not in kit.trail.acts():  # noqa: ASYNC110 - the call that goes on ends it
-            await asyncio.sleep(0.001)
+    await until_not(lambda: ("desktop.created", "lucid-cli") not in kit.trail.acts())
     assert [one.state for one in await kit.manager.desktops.list()] == [DesktopState.STOPPED]

@@ -22,6 +22,7 @@ from lucid.services.rdp_server_manager.hosts import HostManager
 from lucid.services.rdp_server_manager.records import HOSTS
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
 from tests.services.rdp_server_manager.manager_kit import SETTINGS, TIME, Acts, Kit
+from tests.waiting import until
 
 CREDENTIALS = HostCredentials(username="desk", password=Secret("hunter2-in-the-safe"), domain="CORP")
 DESK = Host(name="desk-1", address="192.0.2.7", added=TIME)
@@ -93,9 +94,8 @@ async def test_a_caller_that_goes_away_leaves_no_name_taken(hosts: HostManager, 
     with pytest.raises(asyncio.CancelledError):
         await adding
     acts.wait.set()
-    async with asyncio.timeout(5):
-        while await hosts.list() != [DESK]:  # noqa: ASYNC110 - the call that goes on ends it
-            await asyncio.sleep(0.001)
+    await until(hosts.list)
+    assert await hosts.list() == [DESK]
 
 
 async def interrupted(documents: SqliteDocuments, state: str) -> None:
@@ -119,9 +119,11 @@ async def test_an_interrupted_change_is_finished_at_the_next_start(
     await restarted.start()
     await asyncio.wait_for(acts.refused.wait(), 5)
     acts.down = False
-    async with asyncio.timeout(5):
-        while not acts.taken or await restarted.list() != left:  # noqa: ASYNC110 - a task of the service ends it
-            await asyncio.sleep(0.001)
+
+    async def finished() -> bool:
+        return bool(acts.taken) and await restarted.list() == left
+
+    await until(finished)
     await restarted.check()
     await restarted.stop()
     assert acts.taken == [(act, {"host": "desk-1"})]
@@ -274,9 +276,11 @@ async def test_an_interrupted_change_of_access_is_finished(kit: Kit, hosts: Host
     assert await hosts.list() == [DESK]
     restarted = kit.again().hosts
     await restarted.start()
-    async with asyncio.timeout(5):
-        while await restarted.list() != [after]:  # noqa: ASYNC110 - a task of the service ends it
-            await asyncio.sleep(0.001)
+
+    async def listed() -> bool:
+        return await restarted.list() == [after]
+
+    await until(listed)
     await restarted.stop()
     assert kit.anchored.taken[-1] == ("host.changed", {"host": "desk-1", "change": "access"})
 

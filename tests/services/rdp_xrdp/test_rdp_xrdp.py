@@ -1,7 +1,6 @@
 """The built-in host: started with the first desktop, supervised, and harmless where it cannot run."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from lucid.services.rdp_xrdp.service import SESMAN, XRDP, BuiltInHost
 from lucid.services.rdp_xrdp.settings import RdpXrdpSettings
 from tests.clocks import TurnedClock
 from tests.services.rdp_xrdp.xrdp_kit import FakeMachine
+from tests.waiting import until
 
 SETTINGS = RdpXrdpSettings(
     rdp_port=13390, health_s=0.01, health_failures=2, restart_s=0.01, restart_limit_s=0.05, start_limit_s=1.0
@@ -48,12 +48,6 @@ async def host(machine: FakeMachine, tmp_path: Path) -> AsyncIterator[BuiltInHos
     yield host
     await host.stop()
     await host.check()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what changes is in tasks of the service
-            await asyncio.sleep(0.002)
 
 
 async def test_nothing_is_started_before_the_first_desktop(host: BuiltInHost, machine: FakeMachine) -> None:

@@ -1,7 +1,6 @@
 """Fixtures: a mesh that runs, py-consul's client of it, and plain HTTP."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -33,10 +32,3 @@ def plain(mesh: RunningMesh) -> httpx.AsyncClient:
     """For what py-consul does not do."""
     headers = {"X-Consul-Token": TOKEN.reveal()}
     return httpx.AsyncClient(base_url=mesh.url, headers=headers, trust_env=False, timeout=20.0)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again until it holds, for five seconds."""
-    async with asyncio.timeout(5.0):
-        while not await condition():  # noqa: ASYNC110 - another process would ask like this
-            await asyncio.sleep(0.01)

@@ -15,8 +15,9 @@ from consul.exceptions import ACLPermissionDenied
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.services.service_mesh.conftest import plain, until
+from tests.services.service_mesh.conftest import plain
 from tests.services.service_mesh.mesh_kit import TOKEN, RunningMesh, running_mesh
+from tests.waiting import until
 
 
 def every_route(mesh: RunningMesh) -> list[tuple[str, str]]:

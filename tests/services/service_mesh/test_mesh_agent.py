@@ -13,8 +13,9 @@ from consul.aio import Consul
 from consul.exceptions import BadRequest
 
 from lucid.crypto.certificate import self_signed, server_context
-from tests.services.service_mesh.conftest import plain, until
+from tests.services.service_mesh.conftest import plain
 from tests.services.service_mesh.mesh_kit import RunningMesh, running_mesh
+from tests.waiting import until
 
 
 async def passing(consul: Consul, service: str) -> list[str]:

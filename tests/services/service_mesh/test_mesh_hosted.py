@@ -23,8 +23,8 @@ from lucid.services.service_mesh.app import create
 from lucid.services.service_mesh.service import ServiceMesh
 from lucid.services.service_mesh.settings import ServiceMeshSettings
 from tests import guards
-from tests.services.service_mesh.conftest import until
 from tests.services.service_mesh.mesh_kit import TOKEN
+from tests.waiting import until
 
 
 @dataclasses.dataclass(frozen=True)

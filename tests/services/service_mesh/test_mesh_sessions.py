@@ -9,8 +9,8 @@ from consul import Check
 from consul.aio import Consul
 from consul.exceptions import NotFound
 
-from tests.services.service_mesh.conftest import until
 from tests.services.service_mesh.mesh_kit import RunningMesh
+from tests.waiting import until
 
 
 async def ids(consul: Consul) -> set[str]:

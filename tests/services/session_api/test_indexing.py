@@ -19,6 +19,7 @@ from lucid.services.session_api.search.sources import Sources
 from lucid.services.session_api.service import SessionApi
 from tests.asking import person
 from tests.services.session_api.session_kit import TIME, World
+from tests.waiting import until
 
 ROOT = person("root", "admin")
 
@@ -29,9 +30,10 @@ async def found(service: SessionApi, kind: SearchKind, principal: Principal = RO
 
 
 async def until_found(service: SessionApi, expected: list[str], kind: SearchKind, **asked: Any) -> None:
-    async with asyncio.timeout(10):
-        while await found(service, kind, **asked) != expected:  # noqa: ASYNC110 - an index offers no event
-            await asyncio.sleep(0.01)
+    async def is_found() -> bool:
+        return await found(service, kind, **asked) == expected
+
+    await until(is_found)
 
 
 @pytest.fixture
@@ -146,9 +148,7 @@ async def test_events_that_nobody_understands_stop_nothing(
     monkeypatch.setattr(indexer, "_RETRY_S", 0.01)
     for topic in ("sessions", "audit.event"):
         world.events.put_nowait((topic, {"unknown": 1}))
-    async with asyncio.timeout(5):
-        while not world.events.empty():  # noqa: ASYNC110 - a queue of a test
-            await asyncio.sleep(0.01)
+    await until(lambda: world.events.empty())
     session = world.add_session(state=SessionState.RECORDING, closed=None)
     world.change_session(session.id, told=True)
     await until_found(running, [session.id], "sessions")

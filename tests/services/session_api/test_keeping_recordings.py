@@ -11,10 +11,12 @@ from lucid.base.secret import Secret
 from lucid.crypto import age
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.drivers.tantivy.index import TantivyIndex
+from lucid.model.kept import Deletion
 from lucid.model.session import SessionState
 from lucid.services.session_api import keeping
 from lucid.services.session_api.service import SessionApi
 from tests.services.session_api.session_kit import DATA_KEY, World, session_api
+from tests.waiting import until, until_not
 
 
 async def test_a_held_recording_is_not_deleted(service: SessionApi, world: World) -> None:
@@ -49,15 +51,11 @@ async def test_no_hold_is_lifted_without_a_trace(
     second = session_api(world, documents, index)
     await second.start()
     world.broken = set()
-    async with asyncio.timeout(10):
-        while len(world.audit) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until_not(lambda: len(world.audit) < 2)
     world.broken = {"Audit.record"}
     await second.keeper.hold(session=session, actor="eve")
     world.broken = set()
-    async with asyncio.timeout(10):
-        while len(world.audit) < 3:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until_not(lambda: len(world.audit) < 3)
     await second.stop()
     assert [(event.act, event.actor, event.accountable) for event in world.audit] == [
         ("recording.held", "eve", True),
@@ -98,11 +96,15 @@ async def test_a_deletion_that_was_broken_off_is_finished_after_a_restart(
     world.broken = set()
     second = session_api(world, documents, index)
     await second.start()
-    async with asyncio.timeout(10):
-        while not (kept := await second.keeper.kept(session=session.id)).deletion or not kept.deletion.complete:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+
+    async def done() -> Deletion | None:
+        deletion = (await second.keeper.kept(session=session.id)).deletion
+        return deletion if deletion is not None and deletion.complete else None
+
+    deletion = await until(done)
     await second.stop()
-    assert kept.deletion.by == "eve"
+    assert deletion is not None
+    assert deletion.by == "eve"
     assert session.manifest not in world.bodies
     assert set(world.chunks) == {chunk.digest for chunk in other.chunks}
     assert ("recording.deleted", session.id) in world.acts

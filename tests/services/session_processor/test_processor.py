@@ -21,6 +21,7 @@ from lucid.services.session_processor.settings import SessionProcessorSettings
 from lucid.services.session_storage.service import SessionStorage
 from lucid.services.session_storage.settings import SessionStorageSettings
 from lucid.wire.rdp.client import ClientHandshake
+from tests.waiting import until_not
 
 IDENTITY = age.new_identity()
 DATA_KEY = bytes(range(32))
@@ -122,9 +123,7 @@ async def test_keys_are_kept_for_a_while_and_forgotten_unasked(monkeypatch: pyte
     assert await keys.unwrap(key) == DATA_KEY
     monkeypatch.setattr(age, "unwrap", lambda *_: b"unwrapped again")
     assert await keys.unwrap(key) == DATA_KEY
-    async with asyncio.timeout(5):
-        while len(keys):  # noqa: ASYNC110 - a timer ends it
-            await asyncio.sleep(0.01)
+    await until_not(lambda: len(keys))
     assert await keys.unwrap(key) == b"unwrapped again"
 
 
