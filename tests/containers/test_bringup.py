@@ -67,11 +67,19 @@ async def test_phase_after_phase(site: Site) -> None:
         *(PhaseBegun, PhaseReady),
     ]
     first, second = inspect(ALPHA), inspect(BETA)
-    assert first["State"]["Health"]["Log"][0]["End"] < second["Created"]
+    assert first["State"]["Health"]["Log"][0]["End"] < second["State"]["StartedAt"]
     assert inspect(BETA)["Config"]["Labels"]["com.docker.compose.project"] == PROJECT
     assert (now := site.deployments().sets.current()) is not None
     assert (now.number, now.state) == (1, State.COMPLETE)
     assert {name: one.id for name, one in now.images.items()} == images()
+
+
+async def test_the_next_phase_is_made_while_one_gets_healthy(site: Site) -> None:
+    image(ALPHA, "slow")
+    assert (await site.deployments().up()).is_well
+    healthy = next(probe for probe in inspect(ALPHA)["State"]["Health"]["Log"] if probe["ExitCode"] == 0)["End"]
+    for name in (BETA, GAMMA):
+        assert inspect(name)["Created"] < healthy < inspect(name)["State"]["StartedAt"]
 
 
 async def test_what_runs_is_left_alone(site: Site) -> None:

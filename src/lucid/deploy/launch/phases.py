@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +55,23 @@ def up(folder: Path, environment: Sequence[Path], phase: SetPhase, limit_s: floa
     return compose(folder, environment, phase, *arguments, limit_s=limit_s)
 
 
-async def start(engine: Engine, phase: SetPhase, command: Command, show: Show, rules: Rules) -> tuple[str, ...]:
-    """Start a phase and wait until all of it is healthy; returns the containers that were started. Raises PhaseFailed
-    as soon as one of them will not get there, and Unavailable when the engine does not answer."""
+def make(folder: Path, environment: Sequence[Path], phase: SetPhase, limit_s: float) -> Command:
+    """Make those containers of the phase that there are not, without starting them."""
+    arguments = ("create", "--no-recreate", "--no-build", "--pull", "never")
+    return compose(folder, environment, phase, *arguments, limit_s=limit_s)
+
+
+async def start(
+    engine: Engine,
+    phase: SetPhase,
+    command: Command,
+    show: Show,
+    rules: Rules,
+    has_begun: Callable[[], None] = lambda: None,
+) -> tuple[str, ...]:
+    """Start a phase and wait until all of it is healthy; returns the containers that were started. `has_begun` is
+    called when the command is through and health alone is waited for. Raises PhaseFailed as soon as one of them will
+    not get there, and Unavailable when the engine does not answer."""
     show(PhaseBegun(phase.number, phase.title, phase.containers))
     await settle(engine, phase.containers)
     before = await look(engine, phase.containers)
@@ -66,6 +80,7 @@ async def start(engine: Engine, phase: SetPhase, command: Command, show: Show, r
     try:
         async with asyncio.timeout(rules.limit_s), watching(engine) as changes:
             starting.add_done_callback(lambda _: changes.set())
+            starting.add_done_callback(lambda _: has_begun())
             now = await _until_ready(engine, phase, starting, changes, before, show, rules)
     except TimeoutError:
         raise PhaseFailed(await _too_late(engine, phase, rules)) from None
