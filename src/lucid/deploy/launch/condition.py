@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lucid.deploy.compose import PROJECT
-from lucid.deploy.launch.engine import Command, Engine
+from lucid.deploy.launch.engine import Engine
 
 _HAS_ENDED = frozenset({"exited", "dead"})
 
@@ -63,10 +63,7 @@ def condition(document: Mapping[str, Any]) -> Condition:
 async def look(engine: Engine, names: Iterable[str]) -> dict[str, Condition]:
     """Those of the containers that there are. Raises Unavailable."""
     wanted = tuple(names)
-    if not wanted:
-        return {}
-    done = await engine.run(Command(("container", "inspect", *wanted)))
-    found = [condition(document) for document in engine.parsed(done, "container inspect")]
+    found = [condition(document) for document in await engine.inspect("container", wanted)]
     return {one.name: one for one in found if one.name in wanted}
 
 

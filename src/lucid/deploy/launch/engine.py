@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ deployment is configured by its files alone."""
 
 _LINE_BYTES = 1 << 20
 _USUAL = ("/usr/bin/docker", "/usr/local/bin/docker")
+_MISSING = re.compile(r"no such|not found", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,18 @@ class Engine:
     async def documents(self, *arguments: str) -> list[Any]:
         """What `inspect` and the like write: JSON, or one JSON document a line. Raises Unavailable."""
         return self.parsed(Done(0, await self.text(*arguments), ""), " ".join(arguments))
+
+    async def inspect(self, kind: str, names: Sequence[str]) -> list[Any]:
+        """What is known of those of the names that there are; `kind` is `container`, `image` or `network`. Raises
+        Unavailable unless each is told or said to be missing: an engine that does not answer has not lost them all."""
+        if not names:
+            return []
+        done = await self.run(Command((kind, "inspect", *names)))
+        found = self.parsed(done, f"{kind} inspect")
+        missing = [line for line in done.err.splitlines() if _MISSING.search(line)]
+        if len(found) + len(missing) < len(names):
+            raise Unavailable(f"docker {kind} inspect: {done.reason}")
+        return found
 
     def parsed(self, done: Done, what: str) -> list[Any]:
         """The documents in what a command wrote, also one that did not find everything. Raises Unavailable."""

@@ -53,10 +53,7 @@ async def pull(engine: Engine, wanted: Iterable[str], *, limit_s: float = 1800) 
 async def hold(engine: Engine, images: Iterable[Image]) -> None:
     """Give each image the name that it is started by. Raises Unavailable for one that the engine has lost."""
     wanted = {image.pinned: image for image in images}
-    if not wanted:
-        return
-    done = await engine.run(Command(("image", "inspect", "--format", "{{json .}}", *wanted)))
-    there = {(tag, one["Id"]) for one in engine.parsed(done, "image inspect") for tag in one["RepoTags"]}
+    there = {(tag, one["Id"]) for one in await engine.inspect("image", list(wanted)) for tag in one["RepoTags"]}
     for pinned, image in wanted.items():
         if (pinned, image.id) not in there and (await engine.run(Command(("tag", image.id, pinned)))).status != 0:
             raise Unavailable(

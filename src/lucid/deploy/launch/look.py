@@ -19,14 +19,6 @@ _SHELL = ("sh", "-c", "echo test")
 _LIMIT_S = 20.0
 
 
-async def inspected(engine: Engine, kind: str, names: Sequence[str]) -> list[Document]:
-    """Those of the names that there are. `kind` is `container` or `network`. Raises Unavailable."""
-    done = await engine.run(Command((kind, "inspect", *names)))
-    if done.status != 0 and "No such" not in done.err and "not found" not in done.err:
-        raise Unavailable(f"docker {kind} inspect: {done.reason}")
-    return list(json.loads(done.out or "[]"))
-
-
 async def seen(engine: Engine, documents: Iterable[Document]) -> tuple[dict[str, Seen], dict[str, str]]:
     """The containers by name, and why the program could not run in those where it could not."""
     slots = asyncio.Semaphore(AT_ONCE)

@@ -5,7 +5,7 @@ from typing import Any
 
 from lucid.base.errors import Conflict
 from lucid.catalog.types import Network
-from lucid.deploy.launch.engine import Command, Engine
+from lucid.deploy.launch.engine import Engine
 from lucid.deploy.launch.progress import Show, Step
 from lucid.deploy.networks import create
 
@@ -13,10 +13,7 @@ from lucid.deploy.networks import create
 async def make_networks(engine: Engine, networks: Sequence[Network], show: Show) -> None:
     """Make those that are missing. Raises Conflict for one that is there and differs, Unavailable when one cannot be
     made."""
-    if not networks:
-        return
-    done = await engine.run(Command(("network", "inspect", *(network.name for network in networks))))
-    there = {found["Name"]: found for found in engine.parsed(done, "network inspect")}
+    there = {found["Name"]: found for found in await engine.inspect("network", [network.name for network in networks])}
     for network in networks:
         if network.name not in there:
             await engine.text(*create(network))

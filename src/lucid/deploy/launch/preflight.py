@@ -13,7 +13,7 @@ from lucid.base.errors import LucidError
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.launch import fitness, images, secrets
-from lucid.deploy.launch.engine import Command, Engine
+from lucid.deploy.launch.engine import Engine
 from lucid.deploy.launch.fitness import Check
 from lucid.deploy.launch.place import Place
 from lucid.deploy.launch.preparing import UID
@@ -36,8 +36,7 @@ async def preflight(place: Place, engine: Engine, catalog: Catalog) -> list[Chec
     info = (await engine.documents("info", "--format", "{{json .}}"))[0]
     checks = [_engine(info), await _compose(engine), *of_settings]
     # One that is removed in between is not missed.
-    done = await engine.run(Command(("network", "inspect", *(await engine.text("network", "ls", "-q")).split())))
-    networks = engine.parsed(done, "network inspect")
+    networks = await engine.inspect("network", (await engine.text("network", "ls", "-q")).split())
     checks.append(subnets(catalog.networks, networks, routes() if engine.is_local else ()))
     if unlocked:  # the settings say what is wanted
         checks += [_architecture(info, values), await _images(engine, catalog, values)]

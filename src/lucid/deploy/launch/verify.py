@@ -21,8 +21,8 @@ async def verify(
     wanted = {piece.name: expected(piece, values) for piece in pieces}
     networks = [network for network in catalog.networks if any(network.name in piece.networks for piece in pieces)]
     documents, of_networks = await asyncio.gather(
-        look.inspected(engine, "container", list(wanted)),
-        look.inspected(engine, "network", [network.name for network in networks]),
+        engine.inspect("container", list(wanted)),
+        engine.inspect("network", [network.name for network in networks]),
     )
     found, unseen = await look.seen(engine, documents)
     results = [_present(wanted, found)]
