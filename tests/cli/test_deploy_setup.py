@@ -1,5 +1,6 @@
 """`lucid deploy init`, `unlock`, `lock`, `configure`, `preflight` as they are typed."""
 
+import fcntl
 import json
 import os
 import pty
@@ -19,6 +20,7 @@ from tests.cli.running import LUCID
 
 CATALOG = Catalog()
 FIRST = CATALOG.phases[0]
+NAME = "oidc-client-secret"
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +194,33 @@ def test_configure(made: Place) -> None:
     assert made.encrypted(FIRST).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "command", [("configure", "LUCID_LOG_LEVEL=DEBUG"), ("secret", NAME, "--clear"), ("unlock",), ("lock",)]
+)
+def test_settings_do_not_change_under_a_command_that_is_at_work(
+    made: Place, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """`lucid deploy up` may have those of an earlier set in memory."""
+    monkeypatch.setattr("lucid.deploy.launch.lock.WAIT_S", 0.1)
+    made.unlocked(FIRST).write_text("as the command at work has it")
+    before = made.encrypted(FIRST).read_bytes()
+    with made.lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = lucid(*command)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "another command is at work on this deployment" in done.stderr
+    assert made.encrypted(FIRST).read_bytes() == before
+    assert made.unlocked(FIRST).read_text() == "as the command at work has it"
+    assert lucid(*command).exit_code == 0
+
+
+def test_unlocking_needs_no_disk_that_can_be_written_to(made: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at boot: `ProtectSystem=strict` of the unit that unlocks."""
+    monkeypatch.setattr("lucid.cli.deploy_desk.os.access", lambda *_: False)
+    assert lucid("unlock").exit_code == 0
+    assert not made.lock.exists()
+
+
 def test_preflight_before_it_is_unlocked(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker = tmp_path / "docker"
     docker.write_text(
@@ -199,7 +228,6 @@ def test_preflight_before_it_is_unlocked(made: Place, tmp_path: Path, monkeypatc
         'case "$1" in\n'
         'info) echo \'{"ServerVersion": "26.1", "MemTotal": 25276510208}\' ;;\n'
         "compose) echo 2.26.1 ;;\n"
-        "network) echo '[]' ;;\n"
         "esac\n"
     )
     docker.chmod(0o755)
@@ -225,9 +253,6 @@ def test_preflight_without_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     done = lucid("preflight")
     assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
     assert "/nonexistent/docker" in done.stderr
-
-
-NAME = "oidc-client-secret"
 
 
 def test_a_secret_comes_from_a_pipe_or_a_file(made: Place, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What the commands that run a deployment share: which one, on which engine, and telling the platform of it."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,6 +59,24 @@ def here_alone(context: str, host: str) -> None:
     """Raises InvalidInput for an engine elsewhere: one that ssh leads to was called there instead."""
     if where(context, host):
         raise InvalidInput(ELSEWHERE)
+
+
+def alone(work: "Callable[[Place], None]", deploy_dir: Path | None, context: str, host: str) -> "Place":
+    """Do something to the settings of this machine's deployment while no other command is at work on it. An expected
+    error becomes one line and the exit status."""
+    from lucid.deploy.launch import lock
+    from lucid.deploy.launch.place import Place
+
+    async def whole() -> Place:
+        here_alone(context, host)
+        place = Place.load(deploy_dir)
+        # At boot the disk is read-only for what unlocks, and nobody else is at work.
+        may_wait = os.access(place.encrypted_dir, os.W_OK)
+        async with lock.locked(place.lock, wait_s=lock.WAIT_S) if may_wait else nullcontext():
+            work(place)
+        return place
+
+    return run(whole())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import typer
 from lucid.base.errors import InvalidInput, LucidError
 from lucid.base.secret import Secret
 from lucid.cli.console import JsonOption, fail, print_json, say
-from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, here_alone
+from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, alone, here_alone
 
 MOST_CHARACTERS = 4096
 
@@ -32,16 +32,15 @@ def secret(
     """
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
-    from lucid.deploy.launch.place import Place
 
     try:
         here_alone(context, host)
         if clear and file:
             raise InvalidInput("--file, --clear: expected one of them")
         given = Secret("") if clear else _read(name, file)
-        preparing.give(Place.load(deploy_dir), Catalog(), name, given)
     except LucidError as error:
         fail(error)
+    alone(lambda there: preparing.give(there, Catalog(), name, given), deploy_dir, context, host)
     if json:
         print_json({"changed": name, "given": not clear})
     else:

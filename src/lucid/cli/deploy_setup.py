@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from lucid.base.errors import InvalidInput, LucidError
 from lucid.cli.console import EXIT_FAILED, JsonOption, fail, out, print_json, run, say, table
-from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, here_alone, where
+from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, alone, here_alone, where
 
 if TYPE_CHECKING:
     from lucid.deploy.launch.fitness import Check
@@ -115,14 +115,8 @@ def unlock(
     """Put the deployment's settings and secrets into memory, as after each boot."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
-    from lucid.deploy.launch.place import Place
 
-    try:
-        here_alone(context, host)
-        place = Place.load(deploy_dir)
-        preparing.unlock(place, Catalog())
-    except LucidError as error:
-        fail(error)
+    place = alone(lambda there: preparing.unlock(there, Catalog()), deploy_dir, context, host)
     if json:
         print_json({"unlocked": True, "folder": str(place.run_dir)})
     else:
@@ -135,14 +129,8 @@ def lock(
     """Take settings and secrets out of memory. Containers that run go on, but none can be started."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
-    from lucid.deploy.launch.place import Place
 
-    try:
-        here_alone(context, host)
-        place = Place.load(deploy_dir)
-        preparing.lock(place, Catalog())
-    except LucidError as error:
-        fail(error)
+    place = alone(lambda there: preparing.lock(there, Catalog()), deploy_dir, context, host)
     if json:
         print_json({"unlocked": False, "folder": str(place.run_dir)})
     else:
@@ -159,14 +147,12 @@ def configure(
     """Change settings of the deployment; `lucid deploy up` then starts anew what they concern."""
     from lucid.deploy.catalog import Catalog
     from lucid.deploy.launch import preparing
-    from lucid.deploy.launch.place import Place
 
     try:
-        here_alone(context, host)
         changes = _assignments(settings)
-        preparing.configure(Place.load(deploy_dir), Catalog(), changes)
     except LucidError as error:
         fail(error)
+    alone(lambda there: preparing.configure(there, Catalog(), changes), deploy_dir, context, host)
     if json:
         print_json({"changed": changes})
     else:
