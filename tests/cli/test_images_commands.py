@@ -25,7 +25,8 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "docker"
     (tmp_path / "answer").write_text(json.dumps([IMAGE]))
     program.write_text(
-        f'#!/bin/sh\n[ "$1 $2" != "image inspect" ] || {{ cat {tmp_path}/answer; exit 1; }}\necho no >&2; exit 1\n'
+        f'#!/bin/sh\nif [ "$1 $2" = "image inspect" ]; then cat {tmp_path}/answer; echo "No such image: x" >&2\n'
+        "else echo no >&2; fi\nexit 1\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("LUCID_DOCKER", str(program))
@@ -53,6 +54,20 @@ def test_nothing_is_there(tmp_path: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)) == (0, [])
 
 
+def test_an_engine_that_is_away_is_no_empty_one(docker: Path) -> None:
+    docker.write_text("#!/bin/sh\necho '[]'; echo 'Cannot connect to the Docker daemon' >&2; exit 1\n")
+    done = images("ls")
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "Cannot connect to the Docker daemon" in done.stderr
+
+
+def test_an_image_without_a_bill_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lucid.deploy.images.sbom.syft", lambda: "/nonexistent/syft")
+    done = images("sbom", str(tmp_path / "bills"), "redis", "mongodb")
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "the engine has no image pickme/lucid-mongodb:latest-arm64" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -66,7 +81,7 @@ def test_nothing_is_there(tmp_path: Path) -> None:
         (("ls", "nothing"), "no image 'nothing'"),
         (("ls", "--platform", "amd64,arm64", "--tag", "v1"), "--tag"),
         (("sbom", "bills", "nothing"), "no image 'nothing'"),
-        (("sbom", "docker"), "docker/arm64: Not a directory"),
+        (("sbom", "docker", "redis"), "docker/arm64: Not a directory"),
         (("save", "file", "nothing"), "no image 'nothing'"),
         (("save", "file", "--platform", "amd64,arm64", "--tag", "v1"), "--tag"),
         (("load", "nowhere"), "nowhere: no such file"),

@@ -122,8 +122,12 @@ class Workshop:
 
     def sbom(self, names: Sequence[str], platform: Platform, folder: Path) -> dict[str, str]:
         """Write the bills of materials of images to `folder`; their SHA-256 by image. Raises Unavailable."""
+        wanted = [self.naming.image(name, platform) for name in names]
+        entries = self._entries(wanted)
+        if missing := set(wanted).difference(*(entry["RepoTags"] for entry in entries)):
+            raise Unavailable(f"the engine has no image {min(missing)}: `lucid images build` makes it")
         self.say(f"bills of materials in {folder}")
-        return write_sboms(self._entries([self.naming.image(name, platform) for name in names]), folder)
+        return write_sboms(entries, folder)
 
     def inspect(self, names: Iterable[str], platform: Platform) -> list[dict[str, Any]]:
         """What the engine says of these images, of those that it has."""
@@ -131,8 +135,7 @@ class Workshop:
         return [_summary(entry, set(wanted)) for entry in self._entries(wanted)]
 
     def _entries(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
-        # Exit status 1: the engine does not have one of them.
-        text = run([docker(), "image", "inspect", *wanted], about="list of images", tolerate=(1,))
+        text = run([docker(), "image", "inspect", *wanted], about="list of images", unless="No such image")
         found: list[dict[str, Any]] = json.loads(text or "[]")
         return found
 

@@ -17,9 +17,10 @@ def run(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     stdin: str | None = None,
-    tolerate: Sequence[int] = (),
+    unless: str | None = None,
 ) -> str:
-    """What the program prints. Raises Unavailable with `about` and its last lines when it is missing or fails."""
+    """What the program prints. Raises Unavailable with `about` and its last lines when it is missing or fails, `unless`
+    it complains of just that."""
     try:
         done = subprocess.run(
             argv,
@@ -32,7 +33,7 @@ def run(
         )
     except FileNotFoundError:
         raise Unavailable(f"{about}: {argv[0]} is not installed") from None
-    if done.returncode not in (0, *tolerate):
+    if done.returncode != 0 and (unless is None or unless not in done.stderr):
         lines = (done.stderr or done.stdout).strip().splitlines()[-LAST_LINES:]
         raise Unavailable(f"{about}: {argv[0]} failed ({done.returncode}): {' / '.join(lines)}")
     return done.stdout
