@@ -41,7 +41,7 @@ from lucid.services.session_recorder.settings import SessionRecorderSettings
 from lucid.services.session_storage.service import SessionStorage
 from lucid.services.session_storage.settings import SessionStorageSettings
 
-ROUNDS = 3
+ROUNDS = 5
 _NO_CHUNK = "0" * 64
 _SECRETS = {"RESTIC_PASSWORD": "benchmark", "BORG_PASSPHRASE": "benchmark"}
 

@@ -64,9 +64,8 @@ class MemoryFolder:
         data = await self.read(path)
         return b"".join(data[offset : offset + length] for offset, length in ranges)
 
-    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
-        memory[:] = await self.read_ranges(path, ranges)
-        return memoryview(memory)
+    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: memoryview) -> memoryview:
+        return memoryview(await self.read_ranges(path, ranges))
 
     async def list(self, path: str = "") -> list[str]:
         prefix = f"{path}/" if path else ""

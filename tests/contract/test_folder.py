@@ -79,15 +79,17 @@ async def test_ranges_of_a_file_are_read_one_behind_the_other(folder: DiskFolder
             await folder.read_ranges(path, [(0, 1)])
 
 
-async def test_ranges_are_read_into_memory_that_grows(folder: DiskFolder) -> None:
+async def test_ranges_are_read_into_memory_where_they_find_room(folder: DiskFolder) -> None:
     data = bytes(range(256)) * 100
     await folder.write({"a/b": data})
-    memory = bytearray()
+    memory = memoryview(bytearray(110))
     ranges = [(300, 7), (25_590, 100), (5, 3)]
     assert await folder.read_into("a/b", ranges, memory) == data[300:307] + data[-10:] + data[5:8]
-    assert len(memory) == 110
+    assert memory == data[300:307] + data[-10:] + data[5:8] + bytes(90)
     assert await folder.read_into("a/b", [(1, 2)], memory) == data[1:3]
     assert len(await folder.read_into("a/b", [], memory)) == 0
+    assert memory[:7] == data[1:3] + data[302:307]
+    assert await folder.read_into("a/b", [(0, 111)], memory) == data[:111]
     assert memory[:7] == data[1:3] + data[302:307]
     for path in ("missing", "a", "a/b/c"):
         with pytest.raises(NotFound):

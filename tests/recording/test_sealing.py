@@ -118,7 +118,7 @@ def test_no_digest_stands_before_the_first_chunk() -> None:
 
 
 def test_memory_that_held_another_segment_leaves_nothing_of_it() -> None:
-    memory = bytearray(b"\xff" * 10_000)
+    memory = memoryview(bytearray(b"\xff" * 10_000))
     data = segment(*(encode_frames([frame]) for frame in FRAMES))
     fresh = pack_segment(KEY, JOB.session, JOB.segment, data, client=True)
     packed = pack_segment(KEY, JOB.session, JOB.segment, data, client=True, memory=memory)

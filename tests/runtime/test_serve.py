@@ -53,7 +53,7 @@ async def test_memory_that_is_lent_does_not_travel(settings: RuntimeSettings) ->
         signer = ServiceSigner(OPERATOR, identity, SystemClock())
         recorder = connect(Recorder, at(server.url), functools.partial(signer.token, "session-recorder"))
         with pytest.raises(NotFound):
-            await recorder.read_segment(session=new_session_id(), number=0, memory=bytearray(10))
+            await recorder.read_segment(session=new_session_id(), number=0, memory=memoryview(bytearray(10)))
         await recorder.aclose()  # type: ignore[attr-defined]
 
 

@@ -58,7 +58,7 @@ def methods_of(port: type) -> tuple[Method, ...]:
                 raise TypeError(f"{port.__name__}.{name}: {parameter.name} must be keyword-only")
             if hints[parameter.name] in _BYTES:
                 body = parameter.name
-            elif hints[parameter.name] == bytearray | None:
+            elif hints[parameter.name] == memoryview | None:
                 lent.add(parameter.name)
             else:
                 default = ... if parameter.default is inspect.Parameter.empty else parameter.default

@@ -65,10 +65,10 @@ class Recorder(Protocol):
         ...
 
     async def read_segment(
-        self, *, session: SessionId, number: int, memory: bytearray | None = None
+        self, *, session: SessionId, number: int, memory: memoryview | None = None
     ) -> bytes | memoryview:
         """The segment's records as they are, encrypted. A recorder in the same process puts them into `memory`, if
-        that is given, as Folder.read_into does. Raises NotFound."""
+        they find room there, as Folder.read_into does. Raises NotFound."""
         ...
 
     async def release(self, *, session: SessionId) -> None:

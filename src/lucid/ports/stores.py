@@ -168,9 +168,9 @@ class Folder(Protocol):
         is left out. Raises NotFound."""
         ...
 
-    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
-        """The same, put into `memory` at its beginning, which grows when it is too small; a view of what was put
-        there. Memory that was in use lately is several times faster than fresh memory."""
+    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: memoryview) -> memoryview:
+        """The same, put into `memory` at its beginning if there is room for it, else into fresh memory; a view of it.
+        Memory that was in use lately is several times faster than fresh memory."""
         ...
 
     async def list(self, path: str = "") -> list[str]:

@@ -100,7 +100,7 @@ class OpenedSegment:
 
 
 def open_segment(
-    data_key: bytes, session: str, segment: int, data: bytes | memoryview, memory: bytearray | None = None
+    data_key: bytes, session: str, segment: int, data: bytes | memoryview, memory: memoryview | None = None
 ) -> OpenedSegment:
     """Open a segment's file. One that was not closed is valid up to its last complete record that opens. The frames
     are put into `memory`, as long as `data` or longer, where there is one: memory that was in use lately is faster.
@@ -109,7 +109,7 @@ def open_segment(
     after the other, so a crash damages the last alone), and for anything behind an end record.
     """
     # Plaintext is shorter than its record, so there is room for all that is still to be opened, wherever it stands.
-    place = memoryview(bytearray(len(data)) if memory is None else memory)
+    place = memoryview(bytearray(len(data))) if memory is None else memory
     opener = aead.Opener(aead.derive(data_key, KEY_INFO))
     reader = _Reader(opener, session_bytes(session), segment, data, place)
     length = 0

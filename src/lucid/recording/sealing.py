@@ -69,7 +69,7 @@ def pack_segment(
     *,
     zstd_level: int = 2,
     client: bool = False,
-    memory: bytearray | None = None,
+    memory: memoryview | None = None,
 ) -> PackedSegment:
     """Open a segment's file and compress its frames; with `client` keep those of the client as they are as well.
     `memory` is that of `open_segment`, and free again afterwards. Raises Corrupted when the segment's records do not

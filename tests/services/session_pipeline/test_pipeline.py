@@ -186,7 +186,7 @@ async def test_a_store_that_is_gone_while_sealing_is_waited_for(
 async def test_a_damaged_segment_ends_the_chunk_list(path: RecordingPath, monkeypatch: pytest.MonkeyPatch) -> None:
     read = path.recorder.read_segment
 
-    async def damaged(*, session: str, number: int, memory: bytearray | None = None) -> bytes:
+    async def damaged(*, session: str, number: int, memory: memoryview | None = None) -> bytes:
         data = bytes(await read(session=session, number=number, memory=memory))
         return data if number != 1 else data[:1000] + bytes([data[1000] ^ 1]) + data[1001:]
 

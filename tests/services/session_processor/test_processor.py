@@ -15,6 +15,7 @@ from lucid.model.frame import Direction, Frame, encode_frames
 from lucid.model.manifest import WrappedKey
 from lucid.ports.recording import Sealed, SealJob
 from lucid.recording.journal import RecordKind, SegmentWriter
+from lucid.services.session_processor import service
 from lucid.services.session_processor.keys import DataKeys
 from lucid.services.session_processor.service import SessionProcessor
 from lucid.services.session_processor.settings import SessionProcessorSettings
@@ -46,7 +47,7 @@ class Segments:
     def __init__(self) -> None:
         self.reading = self.most_reading = 0
 
-    async def read_segment(self, *, session: str, number: int, memory: bytearray | None = None) -> bytes:
+    async def read_segment(self, *, session: str, number: int, memory: memoryview | None = None) -> bytes:
         self.reading += 1
         self.most_reading = max(self.most_reading, self.reading)
         await asyncio.sleep(0.005)
@@ -66,7 +67,11 @@ def processor(storage: SessionStorage, segments: Segments, identity: Secret = ID
     return SessionProcessor(settings, recorder=segments, storage=storage)  # type: ignore[arg-type]
 
 
-async def test_a_segment_becomes_a_stored_chunk(storage: SessionStorage) -> None:
+@pytest.mark.parametrize("at_once", [service.AT_ONCE_BYTES, 0])
+async def test_a_segment_becomes_a_stored_chunk(
+    storage: SessionStorage, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(service, "AT_ONCE_BYTES", at_once)
     chunk = (await processor(storage, Segments()).seal(job=job(3, wrapped()))).chunk
     assert chunk is not None
     data = await storage.get(digest=chunk.digest)
@@ -130,7 +135,7 @@ async def test_keys_are_kept_for_a_while_and_forgotten_unasked(monkeypatch: pyte
 class TypedSegments(Segments):
     """Two segments in which a client typed."""
 
-    async def read_segment(self, *, session: str, number: int, memory: bytearray | None = None) -> bytes:
+    async def read_segment(self, *, session: str, number: int, memory: memoryview | None = None) -> bytes:
         if number > 1:
             raise NotFound(f"segment {number}")
         client = ClientHandshake(username="", password=Secret(""))

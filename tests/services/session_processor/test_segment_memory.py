@@ -1,21 +1,31 @@
 import asyncio
 
+import psutil
+
 from lucid.services.session_processor.memory import SegmentMemory
 
 
 async def test_what_comes_back_is_lent_again_if_it_is_long_enough() -> None:
     memory = SegmentMemory()
-    first = memory.take(1000)
-    assert len(memory.take(1000)) == 1000
+    first = memory.take()
+    assert memory.take(1000) is not first
     memory.give_back(first)
-    assert memory.take(10) is first
+    assert memory.take(len(first)) is first
     memory.give_back(first)
-    longer = memory.take(1001)
+    longer = memory.take(len(first) + 1)
     assert longer is not first
-    assert len(longer) == 1001
+    assert len(longer) == len(first) + 1
     assert len(memory) == 0
     memory.give_back(first, longer)
     assert len(memory) == 2
+
+
+async def test_what_is_lent_and_not_written_to_takes_no_memory() -> None:
+    memory = SegmentMemory()
+    before = psutil.Process().memory_info().rss
+    pieces = [memory.take() for _ in range(20)]
+    assert sum(map(len, pieces)) > 200_000_000
+    assert psutil.Process().memory_info().rss - before < 20_000_000
 
 
 async def test_it_is_not_kept_for_long() -> None:

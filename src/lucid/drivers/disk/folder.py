@@ -87,14 +87,12 @@ class DiskFolder:
         with _opened(path, target) as descriptor:
             return b"".join(_read_range(descriptor, offset, length) for offset, length in ranges)
 
-    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
+    async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: memoryview) -> memoryview:
         return await in_thread(self._read_into, path, self._path(path), ranges, memory)
 
-    def _read_into(self, path: str, target: Path, ranges: Sequence[tuple[int, int]], memory: bytearray) -> memoryview:
-        missing = sum(length for _, length in ranges) - len(memory)
-        if missing > 0:
-            memory.extend(bytes(missing))
-        view, done = memoryview(memory), 0
+    def _read_into(self, path: str, target: Path, ranges: Sequence[tuple[int, int]], memory: memoryview) -> memoryview:
+        size = sum(length for _, length in ranges)
+        view, done = memory if len(memory) >= size else memoryview(bytearray(size)), 0
         with _opened(path, target) as descriptor:
             for offset, length in ranges:
                 left = length

@@ -13,6 +13,10 @@ from lucid.services.session_processor.read_ahead import ReadAhead
 from lucid.services.session_processor.settings import SessionProcessorSettings
 from lucid.services.session_processor.typed import read_typed
 
+AT_ONCE_BYTES = 1024 * 1024
+"""So much is encrypted in less than a millisecond, which is less than a thread may have to wait for its turn while the
+others pack."""
+
 
 class SessionProcessor:
     """Implements the port Processor."""
@@ -42,7 +46,10 @@ class SessionProcessor:
         data_key = await self._keys.unwrap(job.platform_key)
         async with self._jobs:
             packed = await self._ahead.take(data_key, job.session, job.segment, job.typing is not None)
-            sealed = await asyncio.to_thread(seal_packed, job, data_key, packed)
+            if len(packed.compressed) <= AT_ONCE_BYTES:
+                sealed = seal_packed(job, data_key, packed)
+            else:
+                sealed = await asyncio.to_thread(seal_packed, job, data_key, packed)
             chunk = sealed and sealed.record(await self._storage.put(chunk=sealed.data))
             if job.typing is None:
                 return Sealed(chunk=chunk)

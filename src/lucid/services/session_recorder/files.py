@@ -121,7 +121,7 @@ class JournalFiles:
             parts.append(await self._folder.read_ranges(file.path, ranges))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def read_into(self, extents: Sequence[Extent], memory: bytearray) -> bytes | memoryview:
+    async def read_into(self, extents: Sequence[Extent], memory: memoryview) -> bytes | memoryview:
         """The same in `memory`, when it is all in one file."""
         if len({extent.file for extent in extents}) != 1:
             return await self.read(extents)

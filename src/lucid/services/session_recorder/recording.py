@@ -255,7 +255,7 @@ class Recording:
         ended = self.end is not None and len(later) <= 1
         return SegmentStatus(segment=segment, ended=ended, end=self.end, last_us=self.last_us)
 
-    async def read_segment(self, number: int, memory: bytearray | None) -> bytes | memoryview:
+    async def read_segment(self, number: int, memory: memoryview | None) -> bytes | memoryview:
         """As the port says."""
         if number not in self.closed:
             raise NotFound(f"session {self.session} has no closed segment {number}")

@@ -139,7 +139,7 @@ class SessionRecorder:
     async def next_segment(self, *, session: str, after: int, wait_s: float) -> SegmentStatus:
         return await self._get(session).next_segment(after, wait_s)
 
-    async def read_segment(self, *, session: str, number: int, memory: bytearray | None = None) -> bytes | memoryview:
+    async def read_segment(self, *, session: str, number: int, memory: memoryview | None = None) -> bytes | memoryview:
         return await self._get(session).read_segment(number, memory)
 
     async def release_segment(self, *, session: str, number: int) -> None:
