@@ -19,6 +19,8 @@ USUAL = ElsewhereSettings()
         ("ssh://pi/", (), "pi"),
         ("ssh://root@Pi.local:2222", ("-l", "root", "-p", "2222"), "Pi.local"),
         ("ssh://root@[fe80::1]:22", ("-l", "root", "-p", "22"), "fe80::1"),
+        ("ssh://pi@[fe80::1%25eth0]", ("-l", "pi"), "fe80::1%eth0"),
+        ("ssh://[fe80::1%eth0]:65535", ("-p", "65535"), "fe80::1%eth0"),
     ],
 )
 def test_ssh_is_told_what_the_address_says(address: str, options: tuple[str, ...], host: str) -> None:
@@ -35,6 +37,10 @@ def test_ssh_is_told_what_the_address_says(address: str, options: tuple[str, ...
         "ssh://-l@pi",
         "ssh://root:s3cret@pi",
         "ssh://pi:port",
+        "ssh://pi:٢٢",
+        "ssh://pi:9999999999",
+        "ssh://[fe80::1%]",
+        "ssh://[fe80::1%25eth0 -oProxyCommand=id]",
         "ssh://pi/var/run/docker.sock",
         "ssh://pi pi",
         "ssh://pi\n",
@@ -45,6 +51,12 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidInput, match="expected ssh://") as refused:
         Machine.parse(address)
     assert "s3cret" not in refused.value.detail
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "999999999"])
+def test_a_port_that_there_is_not_is_named(port: str) -> None:
+    with pytest.raises(InvalidInput, match=f"expected a port of 1 to 65535, not {port}$"):
+        Machine.parse(f"ssh://root@pi:{port}")
 
 
 def test_a_terminal_and_settings() -> None:

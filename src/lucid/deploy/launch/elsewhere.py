@@ -20,7 +20,14 @@ NOT_FOUND = 127
 
 SCHEME = "ssh://"
 
-_ADDRESS = re.compile(r"ssh://(?:([^@/:\s-][^@/:\s]*)@)?(\[[0-9A-Fa-f:.]+\]|[^@/:\[\]\s-][^@/:\[\]\s]*)(?::(\d+))?/?")
+_ADDRESS = re.compile(
+    r"ssh://(?:([^@/:\s-][^@/:\s]*)@)?"
+    r"(?:\[([0-9A-Fa-f:.]+)(?:%(?:25)?([0-9A-Za-z._~-]+))?\]|([^@/:\[\]\s-][^@/:\[\]\s]*))"
+    r"(?::([0-9]{1,9}))?/?"
+)
+"""An IPv6 address may have a zone, `[fe80::1%25eth0]` as RFC 6874 writes it, or with `%` alone as people do."""
+
+_LAST_PORT = 65535
 
 
 class ElsewhereSettings(Settings):
@@ -61,8 +68,10 @@ class Machine:
         if (match := _ADDRESS.fullmatch(address)) is None:
             shown = re.sub(r"//.*@", "//…@", address)
             raise InvalidInput(f"--context, --host: expected ssh://USER@HOST:PORT, not {shown!r}")
-        user, host, port = match.groups()
-        return cls(host.strip("[]"), user or "", port or "")
+        user, ipv6, zone, name, port = match.groups()
+        if port and not 1 <= int(port) <= _LAST_PORT:
+            raise InvalidInput(f"--context, --host: expected a port of 1 to {_LAST_PORT}, not {port}")
+        return cls(name or (f"{ipv6}%{zone}" if zone else ipv6), user or "", port or "")
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}" if self.user else self.host
