@@ -53,5 +53,27 @@ async def test_what_is_said_to_be_missing_is_missing(engine: Callable[[str, str]
         await told.inspect("network", ["a", "b", "c", "d"])
 
 
+@pytest.mark.parametrize(
+    ("variables", "local"),
+    [
+        ({}, True),
+        ({"DOCKER_HOST": "unix:///var/run/docker.sock"}, True),
+        ({"DOCKER_CONTEXT": "default"}, True),
+        ({"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}, False),
+        ({"DOCKER_HOST": "tcp://pi:2376"}, False),
+        ({"DOCKER_CONTEXT": "pi"}, False),
+    ],
+)
+def test_docker_s_usual_socket_is_this_machine_s_however_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], local: bool
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Engine("docker").is_local is local
+    assert not Engine("docker", ("--context", "pi")).is_local
+
+
 async def test_nothing_is_asked_about_nothing() -> None:
     assert await Engine("/nonexistent").inspect("container", []) == []

@@ -21,6 +21,7 @@ deployment is configured by its files alone."""
 
 _LINE_BYTES = 1 << 20
 _USUAL = ("/usr/bin/docker", "/usr/local/bin/docker")
+_SOCKETS = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
 _MISSING = re.compile(r"no such|not found", re.IGNORECASE)
 
 
@@ -61,7 +62,9 @@ class Engine:
 
     @property
     def is_local(self) -> bool:
-        return not self.where and not os.environ.get("DOCKER_HOST") and not os.environ.get("DOCKER_CONTEXT")
+        """Whether it is this machine's own: that of Docker's usual socket."""
+        host, context = os.environ.get("DOCKER_HOST", ""), os.environ.get("DOCKER_CONTEXT", "")
+        return not self.where and host in {"", *_SOCKETS} and context in {"", "default"}
 
     async def run(self, command: Command) -> Done:
         """Run it to its end. Raises Unavailable when the command is not there or takes too long."""
