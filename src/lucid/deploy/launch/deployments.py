@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from lucid.base.clock import Clock
-from lucid.base.errors import Conflict, InvalidInput, NotFound, Unavailable
+from lucid.base.errors import Conflict, InvalidInput, LucidError, NotFound, Unavailable
 from lucid.base.ids import new_session_id
 from lucid.catalog.keys import OPERATOR
 from lucid.deploy.catalog import Catalog
@@ -133,6 +133,9 @@ class Deployments:
                     brought = await bringup.put_back(current, wanted, error.failure)
                 await bringup.open()
                 return self._ended(Act.FAILED, wanted, current, brought, begun)
+            except LucidError:
+                await bringup.open()  # what runs must not be started again with the secrets of another set
+                raise
             write(self._place.sets / _RETURNING, f"{wanted.number}\n".encode())
             self._return()
             if current is not None:
