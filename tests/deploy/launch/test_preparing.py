@@ -187,6 +187,23 @@ def test_what_a_newer_catalog_needs_is_added(made: Place) -> None:
     assert kept == {name: data for name, data in before.items() if name.startswith("secrets")}
 
 
+def test_what_is_added_stands_on_lines_of_its_own(made: Place) -> None:
+    """However somebody's editor ended the file that they encrypted."""
+    recipient = recipient_of(preparing.identity_of(made))
+    for phase, text in preparing.decrypted(made, CATALOG).items():
+        lines = [line for line in text.splitlines() if "METRICS_TOKEN=" not in line]
+        made.encrypted(phase).write_bytes(age.encrypt("\n".join(lines).encode(), recipient))
+    preparing.complete(made, CATALOG)
+    assert (made.secrets / "keys/metrics-token").read_text()
+
+
+def test_an_empty_setting_has_its_default(made: Place) -> None:
+    """As Compose has it: `${LUCID_LOG_LEVEL:-INFO}`."""
+    preparing.configure(made, CATALOG, {"LUCID_LOG_LEVEL": "", "LUCID_DATA_ROOT": ""})
+    values = made.values(CATALOG)
+    assert (values["LUCID_LOG_LEVEL"], values["LUCID_DATA_ROOT"]) == ("INFO", "/mnt/myssd/Lucid/data")
+
+
 def test_a_private_key_that_was_taken_away_is_an_empty_file(made: Place) -> None:
     text = preparing.decrypted(made, CATALOG)
     phase = next(phase for phase, body in text.items() if f"{PREFIX}KEYS_OWNER_IDENTITY=" in body)

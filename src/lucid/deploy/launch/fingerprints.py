@@ -24,7 +24,7 @@ def fingerprints(place: Place, catalog: Catalog, identity: Secret) -> dict[str, 
     """By container: of its own secrets, and of the public halves of all keys if it is a service, since it reads those
     when it starts. Keyed with the deployment's `identity`. Raises NotFound for a secret that is not unlocked."""
     key = hmac.digest(identity.reveal().encode(), _PURPOSE, "sha256")
-    folder = Path(place.values(catalog)[variables.PUBLIC_KEYS_DIR.name] or variables.PUBLIC_KEYS_DIR.default)
+    folder = Path(place.values(catalog)[variables.PUBLIC_KEYS_DIR.name])
     halves = [path for each in keys_of(catalog) if (path := folder / f"{each.name}.pub").is_file()]
     return {
         piece.name: _digest(

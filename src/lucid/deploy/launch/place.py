@@ -87,8 +87,10 @@ class Place:
         return all(path.is_file() for path in self.environment_files(catalog))
 
     def values(self, catalog: Catalog) -> dict[str, str]:
-        """The variables of the unlocked environment files over their defaults; later files win, as in Compose."""
-        values = {variable.name: variable.default for variable in variables.SHARED}
+        """The variables of the unlocked environment files; later files win, and what is empty has its default, as in
+        Compose."""
+        defaults = {variable.name: variable.default for variable in variables.SHARED}
+        values: dict[str, str] = {}
         for path in self.environment_files(catalog):
             values |= {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
-        return values
+        return defaults | {name: value or defaults.get(name, "") for name, value in values.items()}

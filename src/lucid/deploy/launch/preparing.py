@@ -107,7 +107,7 @@ def _add_missing(place: Place, catalog: Catalog) -> None:
     identity = identity_of(place)
     for phase, own in secrets.by_phase(catalog, made).items():
         if own or not place.encrypted(phase).exists():
-            text = texts[phase] + secrets.assigned(own.items())
+            text = f"{texts[phase].rstrip()}\n{secrets.assigned(own.items())}"
             write(place.encrypted(phase), age.encrypt(text.encode(), age.recipient_of(identity)))
             _give(place.encrypted(phase), 0o600)
 
