@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from lucid.cli.app import app
 from lucid.deploy.launch import engine as engines
 from lucid.deploy.launch.checks import Result, Seen
 from lucid.deploy.launch.engine import Command, Done
+from lucid.deploy.launch.expected import expected
+from lucid.deploy.launch.sets import Content, Sets
 from lucid.deploy.launch.verify import verify
 from tests.deploy.verify_kit import CATALOG, WANTED, FakeEngine, good, process
 
@@ -214,6 +217,21 @@ def test_the_command_groups_what_failed_and_exits_with_1(monkeypatch: pytest.Mon
         "restart",
         ["block-manager", "data-chain"],
     )
+
+
+def test_a_set_is_configured_by_its_files_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`lucid deploy up` lets Compose see nothing of the shell; without it Compose takes what the shell has."""
+    monkeypatch.setenv("LUCID_REDIS_MEMORY", "64m")
+    assert run_command(monkeypatch, FakeEngine(), "--deploy-dir", str(tmp_path))[0] == 1
+    sets = Sets(tmp_path / "sets")
+    sets.make_current(sets.create(Content({}, (), {}), time="2026-11-23T05:00:00.000000Z", lucid="1"))
+    assert run_command(monkeypatch, FakeEngine(), "--deploy-dir", str(tmp_path))[0] == 0
+
+
+@pytest.mark.parametrize("text", ["512m", "512MiB", "0.5 g", "536870912"])
+def test_memory_is_read_as_settings_are(text: str) -> None:
+    (redis,) = (piece for piece in CATALOG.pieces if piece.name == "lucid-redis")
+    assert expected(redis, {"LUCID_REDIS_MEMORY": text}).memory == 512 << 20
 
 
 def test_the_command_exits_with_0_when_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

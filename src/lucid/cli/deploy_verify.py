@@ -31,8 +31,9 @@ def verify(
 
     async def work() -> "list[Result]":
         there = await desk(deploy_dir, context, host)
-        # As Compose has it: what the shell has wins over environment files.
-        values = there.place.values(there.catalog) | os.environ
+        values = there.place.values(there.catalog)
+        if there.deployments.sets.current() is None:  # by Compose alone: what the shell has wins over environment files
+            values |= os.environ
         return await look(there.engine, there.catalog, values, phases=phase)
 
     results = run(work())

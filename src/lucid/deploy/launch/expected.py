@@ -9,11 +9,10 @@ from lucid.catalog.types import Service
 from lucid.deploy import variables
 from lucid.deploy.catalog import Piece
 from lucid.deploy.container import folders, in_memory, secrets_of
+from lucid.deploy.launch.values import mib
 from lucid.deploy.shared import PROBE, PUBLIC_KEYS_DIR
 
 _PLACE = re.compile(r"\$\{(\w+):-([^}]*)\}")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmg]?)b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 SECCOMP_FILTER = 2
 """`Seccomp:` of /proc/PID/status (proc(5)) where a profile is on; 0 where none is."""
 
@@ -94,6 +93,7 @@ def _number(variable: variables.Variable, values: Mapping[str, str]) -> float:
 
 def _bytes(variable: variables.Variable, values: Mapping[str, str]) -> int:
     text = fill(str(variable), values)
-    if (parts := _SIZE.fullmatch(text)) is None:
-        raise InvalidInput(f"{variable.name}: expected a size like 128m, not {text!r}")
-    return int(float(parts[1]) * _UNITS[parts[2].lower()])
+    try:
+        return int(mib(text) * 2**20)
+    except ValueError:
+        raise InvalidInput(f"{variable.name}: expected a size like 128m, not {text!r}") from None
