@@ -35,3 +35,11 @@ def test_no_platform_ran_yet(tmp_path: Path) -> None:
     assert "LUCID_CONSUL_URL" not in os.environ
     with pytest.raises(Unavailable, match="start one with `lucid up`"):
         RemotePlatform.of(DataDir(tmp_path))
+
+
+def test_a_power_loss_left_nothing_of_the_address(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    data.create()
+    data.run_file.touch()
+    with pytest.raises(Unavailable, match="no platform runs on"):
+        RemotePlatform.of(data)

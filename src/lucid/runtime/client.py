@@ -1,7 +1,6 @@
 """Ports of a platform that runs in another process, for the command line."""
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
@@ -53,13 +52,11 @@ class RemotePlatform:
         settings = RuntimeSettings.load(data_dir=data.root)
         if settings.consul_url:
             return cls._apart(settings, data)
-        try:
-            state = json.loads(data.run_file.read_text())
-        except FileNotFoundError:
+        if (state := data.announced()) is None:
             raise Unavailable(
                 f"no platform runs on {data.root}: start one with `lucid up`, or name that of separate services with "
                 "LUCID_CONSUL_URL"
-            ) from None
+            )
         if "network" in state:
             return cls._deployed(state, data)
         _check_running(state["pid"], data)
@@ -128,5 +125,6 @@ def write_deployment(data: DataDir, *, docker: str, network: str, keys_dir: Path
     """Say in the run file in which network of this machine's container engine a deployment is, and where its keys are,
     so that the command line finds it. `docker` is the engine's command."""
     data.create()
-    state = {"docker": docker, "network": network, "keys_dir": str(keys_dir), "public_keys_dir": str(public_keys_dir)}
-    data.run_file.write_text(json.dumps(state, indent=2))
+    data.announce(
+        {"docker": docker, "network": network, "keys_dir": str(keys_dir), "public_keys_dir": str(public_keys_dir)}
+    )

@@ -1,8 +1,8 @@
 """Checks of the machine that Lucid is to run on."""
 
 import importlib.util
-import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 
+from lucid.base.errors import InvalidInput
 from lucid.catalog.services import SERVICES
 from lucid.runtime.paths import DataDir
 
@@ -21,6 +22,7 @@ HTTP_PORT_VARIABLE = "LUCID_HTTP_PORT"
 MIN_FREE_BYTES = 1_000_000_000
 MIN_MEMORY_BYTES = 512_000_000
 MIN_FILES = 4096
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ def _needs(data: DataDir) -> Iterator[Finding]:
 
 
 def _ports(data: DataDir) -> Iterator[Finding]:
-    if _is_running(data):
-        yield Finding("Platform", "ok", "is running")
+    if platform := _platform(data):
+        yield Finding("Platform", "ok", platform)
         return
-    wanted = dict(_wanted_ports())
+    try:
+        wanted = dict(_wanted_ports())
+    except InvalidInput as error:
+        yield Finding("Ports", "missing", error.detail)
+        return
     taken = {port: variable for port, variable in wanted.items() if not _is_free(port)}
     found = f"taken: {', '.join(map(str, taken))}" if taken else f"{len(wanted)} free"
     variables = " and ".join(sorted(set(taken.values())))
@@ -81,23 +87,30 @@ def _ports(data: DataDir) -> Iterator[Finding]:
     yield Finding("Ports", "missing" if taken else "ok", found, advice)
 
 
-def _is_running(data: DataDir) -> bool:
+def _platform(data: DataDir) -> str:
+    """What runs on the data folder; empty if nothing does."""
     try:
-        pid = json.loads(data.run_file.read_text())["pid"]
-    except OSError:
-        return False
-    return psutil.pid_exists(pid)
+        state = data.announced() or {}
+    except PermissionError:
+        return ""
+    if "network" in state:
+        return "runs in containers: see lucid deploy status"
+    return "is running" if "pid" in state and psutil.pid_exists(state["pid"]) else ""
 
 
 def _wanted_ports() -> Iterator[tuple[int, str]]:
-    """Ports that `lucid up` listens on, each with the variable that chooses another."""
+    """Ports that `lucid up` listens on, each with the variable that chooses another. Raises InvalidInput for a variable
+    that is no port."""
     if os.environ.get(HTTP_PORT_VARIABLE) != "0":
         yield from ((service.embedded_port, HTTP_PORT_VARIABLE) for service in SERVICES)
     for service in SERVICES:
         for name in service.listens:
             variable = f"{service.settings.model_config.get('env_prefix', '')}{name}".upper()
-            if chosen := int(os.environ.get(variable) or service.embedded.get(name, service.listens[name])):
-                yield chosen, variable
+            text = os.environ.get(variable) or str(service.embedded.get(name, service.listens[name]))
+            if re.fullmatch(r"[0-9]{1,5}", text) is None or int(text) > LAST_PORT:
+                raise InvalidInput(f"{variable}: expected a port, 0 to {LAST_PORT}, not {text!r}")
+            if int(text):
+                yield int(text), variable
 
 
 def _is_free(port: int) -> bool:

@@ -1,9 +1,12 @@
 """Where an installation lives on disk."""
 
 import errno
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lucid.base.errors import InvalidInput
 
@@ -29,6 +32,19 @@ class DataDir:
     def run_file(self) -> Path:
         """Addresses of the running platform, for the command line."""
         return self.root / "run" / "platform.json"
+
+    def announce(self, state: Mapping[str, Any]) -> None:
+        """Say how the platform is reached. Who reads at that moment finds the old text or the new one."""
+        temporary = self.run_file.with_suffix(".new")
+        temporary.write_text(json.dumps(state, indent=2))
+        temporary.replace(self.run_file)
+
+    def announced(self) -> dict[str, Any] | None:
+        """What was announced last; None when nothing was, or a power loss left nothing of it."""
+        try:
+            return dict(json.loads(self.run_file.read_text()))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
 
     def of(self, service: str) -> Path:
         return self.root / service

@@ -1,7 +1,6 @@
 """The whole platform in one process: stores, every service of the catalog, their HTTP ports."""
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar
@@ -150,9 +149,5 @@ class Platform:
                 mesh.join(service, self.urls[service.name])
 
     def _announce(self) -> None:
-        path = self.data.run_file
-        state = {"pid": os.getpid(), "urls": self.urls}
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(state, indent=2))
-        temporary.replace(path)
-        self._stack.callback(path.unlink, missing_ok=True)
+        self.data.announce({"pid": os.getpid(), "urls": self.urls})
+        self._stack.callback(self.data.run_file.unlink, missing_ok=True)
