@@ -7,15 +7,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from lucid.base.clock import SystemClock
 from lucid.base.errors import InvalidInput
 from lucid.cli import deploy_desk, deploy_show
 from lucid.cli.app import app
+from lucid.deploy.catalog import Catalog
 from lucid.deploy.launch.bringup import Brought
 from lucid.deploy.launch.condition import Condition
-from lucid.deploy.launch.deployments import Ended
+from lucid.deploy.launch.deployments import Deployments, Ended, event_of
+from lucid.deploy.launch.durable import write
+from lucid.deploy.launch.engine import Engine
+from lucid.deploy.launch.lock import locked
+from lucid.deploy.launch.place import Place
 from lucid.deploy.launch.progress import Event, Failure, PhaseBegun, PhaseReady, PhaseSeen, Step
 from lucid.deploy.launch.record import Act, History, Record
 from lucid.deploy.launch.sets import DeploymentSet, State
+from lucid.ports.access import AuditEvent
 
 TIME = "2026-11-23T05:00:00.000000Z"
 SET = DeploymentSet(
@@ -95,6 +102,58 @@ def test_phases_that_are_missing_are_said() -> None:
 async def test_one_engine_at_a_time() -> None:
     with pytest.raises(InvalidInput, match="expected one of them"):
         await deploy_desk.desk(None, "pi", "ssh://pi")
+
+
+async def test_the_log_is_told_by_one_command_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another command adds meanwhile would be lost: telling writes the list of what is left to tell anew."""
+    told: list[str] = []
+
+    class Told:
+        async def record(self, *, event: AuditEvent) -> None:
+            told.append(event.id)
+
+    class Platform:
+        @classmethod
+        def of(cls, _data: object) -> "Platform":
+            return cls()
+
+        def port(self, _port: type) -> Told:
+            return Told()
+
+        async def __aenter__(self) -> "Platform":
+            return self
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("lucid.runtime.client.RemotePlatform", Platform)
+    place = Place(tmp_path / "deploy", tmp_path / "identity", tmp_path / "run")
+    catalog = Catalog()
+    write(place.unlocked(catalog.phases[0]), f"LUCID_DATA_ROOT={tmp_path}/data\n".encode())
+    there = deploy_desk.Desk(Engine("docker"), place, catalog, deployments(place, catalog), deploy_show.Silent())
+    event = event_of(Record(time=TIME, act=Act.COMPLETED, set=4, runs=4, by="pi", lucid="1", seconds=2), SET, None)
+    there.deployments.unsaid.add(event)
+    ended = Ended(SET, Brought(SET, ("alpha",)), 1.0)
+    async with locked(place.lock):
+        untold = await deploy_desk.tell(there, ended)
+    assert untold is not None
+    assert "another command is at work" in untold.detail
+    assert (told, there.deployments.unsaid.all()) == ([], [event])
+    assert await deploy_desk.tell(there, ended) is None
+    assert (told, there.deployments.unsaid.all()) == ([event.id], [])
+
+
+def deployments(place: Place, catalog: Catalog) -> Deployments:
+    async def opener(_: Place) -> None: ...
+
+    return Deployments(
+        engine=Engine("docker"),
+        place=place,
+        catalog=catalog,
+        opener=opener,
+        show=deploy_show.Silent(),
+        clock=SystemClock(),
+        lucid="1",
+    )
 
 
 def test_history_needs_no_engine(tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ async def tell(there: Desk, ended: "Ended") -> LucidError | None:
     """Tell the platform what it has not been told of its deployments; returns why that could not be."""
     from lucid.catalog.types import PI_NETWORK
     from lucid.deploy import variables
+    from lucid.deploy.launch import lock
     from lucid.ports.access import Audit
     from lucid.runtime.client import RemotePlatform, write_deployment
     from lucid.runtime.paths import DataDir
@@ -243,4 +244,8 @@ async def tell(there: Desk, ended: "Ended") -> LucidError | None:
         keys_dir=secrets / "keys",
         public_keys_dir=Path(values[variables.PUBLIC_KEYS_DIR.name]),
     )
-    return await there.deployments.unsaid.say(record)
+    try:
+        async with lock.locked(there.place.lock, wait_s=0):
+            return await there.deployments.unsaid.say(record)
+    except Unavailable as error:  # whoever is at work tells it, after what that command does
+        return error
