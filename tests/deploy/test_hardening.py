@@ -51,6 +51,16 @@ def test_docker_s_own_seccomp_profile_is_the_default(services: dict[str, Any]) -
         assert service["security_opt"][1] == "${LUCID_SECCOMP:+seccomp=}${LUCID_SECCOMP:-no-new-privileges}"
 
 
+def test_a_name_that_nobody_answers_for_holds_nothing_up(services: dict[str, Any], catalog: Catalog) -> None:
+    """A name server that is away costs a stop no more than its grace period, and others' look-ups no thread."""
+    for declared in catalog.services:
+        environment = services[declared.name]["environment"]
+        options = dict(option.split(":") for option in environment["RES_OPTIONS"].split())
+        grace_s = float(services[declared.name]["stop_grace_period"].removesuffix("s"))
+        assert int(options["timeout"]) * int(options["attempts"]) < grace_s
+        assert int(environment["UV_THREADPOOL_SIZE"]) > 4, "libuv's own figure"
+
+
 def test_nothing_secret_in_the_environment(services: dict[str, Any], catalog: Catalog) -> None:
     for service in services.values():
         for name, value in service.get("environment", {}).items():

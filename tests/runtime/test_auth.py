@@ -103,6 +103,14 @@ async def test_nobody_else_speaks_for_people(http: httpx.AsyncClient) -> None:
             assert answer.status_code in (401, 403)
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+async def test_a_head_is_answered_as_a_get_and_as_guarded(http: httpx.AsyncClient, path: str) -> None:
+    headers = bearer(guards.METRICS_TOKEN.reveal())
+    assert (await http.head(path, headers=headers)).status_code == 200
+    stranger = await http.head(path)
+    assert stranger.status_code == (await http.get(path)).status_code == (401 if path == "/metrics" else 200)
+
+
 async def test_metrics_and_the_document_are_not_public(http: httpx.AsyncClient) -> None:
     assert (await http.get("/metrics")).status_code == 401
     assert (await http.get("/openapi.json")).status_code == 401
