@@ -65,7 +65,9 @@ class MemoryFolder:
         return b"".join(data[offset : offset + length] for offset, length in ranges)
 
     async def read_into(self, path: str, ranges: Sequence[tuple[int, int]], memory: memoryview) -> memoryview:
-        return memoryview(await self.read_ranges(path, ranges))
+        data = await self.read_ranges(path, ranges)
+        memory[: len(data)] = data
+        return memory[: len(data)]
 
     async def list(self, path: str = "") -> list[str]:
         prefix = f"{path}/" if path else ""

@@ -243,6 +243,27 @@ async def test_a_quiet_session_does_not_hold_files(tmp_path: Path, monkeypatch: 
     await recorder.stop()
 
 
+async def test_a_segment_in_many_files_is_read_into_memory_where_it_finds_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_files, "FILE_BYTES", 1)  # each batch has a file of its own
+    recorder = await started(tmp_path)
+    first, second = await opened(recorder, 2)
+    for number in range(5):
+        await append_all(recorder, [first, second], number)
+    await recorder.close(session=first, end=CLOSED)
+    assert len(logs(tmp_path)) > 4
+    expected = await recorder.read_segment(session=first, number=0)
+    memory = memoryview(bytearray(len(expected) + 10))
+    for room in (memory, memory[:-10]):
+        assert await recorder.read_segment(session=first, number=0, memory=room) == expected
+        assert room[: len(expected)] == expected
+        room[:] = bytes(len(room))
+    assert await recorder.read_segment(session=first, number=0, memory=memory[:-11]) == expected
+    assert memory == bytes(len(memory))
+    await recorder.stop()
+
+
 async def test_a_segment_whose_file_was_deleted_before_a_crash_was_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

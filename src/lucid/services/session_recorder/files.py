@@ -122,11 +122,14 @@ class JournalFiles:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def read_into(self, extents: Sequence[Extent], memory: memoryview) -> bytes | memoryview:
-        """The same in `memory`, when it is all in one file."""
-        if len({extent.file for extent in extents}) != 1:
+        """The same in `memory`, if there is room for it."""
+        if len(memory) < sum(extent.length for extent in extents):
             return await self.read(extents)
-        ranges = [(extent.offset, extent.length) for extent in extents]
-        return await self._folder.read_into(extents[0].file.path, ranges, memory)
+        done = 0
+        for file, group in groupby(extents, key=lambda extent: extent.file):
+            ranges = [(extent.offset, extent.length) for extent in group]
+            done += len(await self._folder.read_into(file.path, ranges, memory[done:]))
+        return memory[:done]
 
     def drop(self, extents: Iterable[Extent]) -> None:
         """Nobody reads these any more."""
