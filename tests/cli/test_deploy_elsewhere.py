@@ -201,7 +201,7 @@ def test_a_context_that_is_not_there() -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("address", ["tcp://pi:2376", "unix:///run/other.sock"])
-@pytest.mark.parametrize("command", ["unlock", "init", "history", "up"])
+@pytest.mark.parametrize("command", ["unlock", "init", "history", "up", "restart", "down"])
 def test_what_ssh_does_not_lead_to(address: str, command: str, tmp_path: Path) -> None:
     folder = tmp_path / "none"
     folder.mkdir()

@@ -109,8 +109,6 @@ async def desk(
     catalog, place, engine = Catalog(), Place.load(deploy_dir), await find_engine(where(context, host))
 
     async def opener(there: "Place") -> None:
-        if not engine.is_local:
-            raise InvalidInput(ELSEWHERE)
         if there.deploy_dir == place.deploy_dir:
             await asyncio.to_thread(complete, there, catalog)
         else:
@@ -139,11 +137,13 @@ def act(
     *,
     json: bool,
 ) -> None:
-    """Do it, show it, tell the platform of it, and leave with exit status 1 if it failed."""
+    """Do it on this machine, show it, tell the platform of it, and leave with exit status 1 if it failed."""
 
     async def whole() -> "tuple[Ended, LucidError | None]":
         with deploy_show.display(json=json) as show:
             there = await desk(deploy_dir, context, host, limit_s=limit_s, show=show)
+            if not there.engine.is_local:
+                raise InvalidInput(ELSEWHERE)
             ended = await work(there)
         return ended, await tell(there, ended)
 
@@ -224,8 +224,6 @@ async def tell(there: Desk, ended: "Ended") -> LucidError | None:
         return None
     if ended.brought.runs is None:
         return Unavailable("the platform does not run")
-    if not there.engine.is_local:
-        return Unavailable("only a command on the machine itself reaches the platform")
     values = there.place.values(there.catalog)
     data = DataDir(Path(values[variables.DATA_ROOT.name]))
     secrets = Path(values[variables.SECRETS_DIR.name])
