@@ -62,3 +62,6 @@ async def test_lines_come_as_they_are_written(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\necho one; echo two >&2; exit 0\n")
     script.chmod(0o755)
     assert [line async for line in Engine(str(script)).lines(Command(()))] == ["one", "two"]
+    script.write_text("#!/bin/sh\necho one; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo two\n")
+    first, *_, last = [line async for line in Engine(str(script)).lines(Command(()))]
+    assert (first, last) == ("one", "two")

@@ -92,7 +92,8 @@ class Engine:
         return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     async def lines(self, command: Command) -> AsyncIterator[str]:
-        """What it writes on both streams, line by line, however long that takes. Raises Unavailable when it fails."""
+        """What it writes on both streams, line by line, however long that takes. A line of more than a MiB comes without
+        its beginning. Raises Unavailable when it fails."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *(self.docker, *self.where, *command.arguments),
@@ -107,7 +108,7 @@ class Engine:
         assert process.stdout is not None
         line = ""
         try:
-            async for data in process.stdout:
+            while data := await _line(process.stdout):
                 line = data.decode(errors="replace").rstrip("\n")
                 yield line
             if (status := await process.wait()) != 0:
@@ -152,6 +153,15 @@ class Engine:
     def shown(self, command: Command) -> str:
         """The command as one would type it."""
         return " ".join(("docker", *self.where, *command.arguments))
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """The next line; nothing at the end. The stream drops what it had of one that is longer than its limit."""
+    while True:
+        try:
+            return await stream.readline()
+        except ValueError:
+            continue
 
 
 def _environment(command: Command) -> dict[str, str]:
