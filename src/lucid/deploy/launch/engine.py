@@ -92,7 +92,7 @@ class Engine:
         return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     async def lines(self, command: Command) -> AsyncIterator[str]:
-        """What it writes on both streams, line by line, however long that takes. A line of more than a MiB comes without
+        """What it writes on both streams, line by line, however long that takes. A line of over a MiB comes without
         its beginning. Raises Unavailable when it fails."""
         try:
             process = await asyncio.create_subprocess_exec(
