@@ -97,6 +97,10 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path) -> None:
     assert "✗  Data folder" in doctor.stdout
 
 
+def test_a_demonstration_of_services_apart_is_refused(tmp_path: Path) -> None:
+    refused(lucid(tmp_path, "demo", LUCID_CONSUL_URL="http://127.0.0.1:1"), "lucid up --demo")
+
+
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     refused(lucid(tmp_path, "up", LUCID_LOG_LEVEL="LOUD"), "LUCID_LOG_LEVEL", "'DEBUG'")
     refused(lucid(tmp_path, "up", LUCID_HTTP_PORT="8080"), "LUCID_HTTP_PORT", "cannot share a port")

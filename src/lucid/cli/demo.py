@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from lucid.base.errors import InvalidInput
 from lucid.cli.console import command_name, data_dir, err, out, run, running_platform, size_text, table
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def demo() -> None:
 
     async def work() -> bool:
         async with running_platform() as platform:
+            if not platform.pid:
+                raise InvalidInput(
+                    "the demonstration's desktop is on this machine's own address, which services apart do not reach; "
+                    "`lucid up --demo` starts a platform for it"
+                )
             return await show_demo(platform, data_dir(), platform.pid)
 
     if not run(work()):

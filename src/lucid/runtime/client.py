@@ -27,7 +27,8 @@ P = TypeVar("P")
 
 
 class RemotePlatform:
-    """Binds ports to a running platform, as its operator. `where` finds a service. Async context manager."""
+    """Binds ports to a running platform, as its operator. `where` finds a service; `pid` is the platform's process, 0
+    where its services are apart. Async context manager."""
 
     def __init__(
         self,
