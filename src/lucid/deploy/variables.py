@@ -2,6 +2,8 @@
 of the phase that first needs it. Compose fills them in; nothing of them reaches a container but what a service lists.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lucid.catalog.types import Publish
@@ -19,6 +21,10 @@ class Variable:
     def __str__(self) -> str:
         """How a Compose file refers to it."""
         return f"${{{self.name}:-{self.default}}}"
+
+    def of(self, values: Mapping[str, str]) -> str:
+        """What it is where `values` are set: one that is empty has its default, as Compose has it."""
+        return values.get(self.name) or self.default
 
 
 DATA_ROOT = Variable("LUCID_DATA_ROOT", "/mnt/myssd/Lucid/data", "data of each container, in a folder of its name")
@@ -58,7 +64,13 @@ FOLDERS = (DATA_ROOT, LOGS_ROOT, SECRETS_DIR, PUBLIC_KEYS_DIR)
 ADDRESSES = (PUBLIC_ADDRESS, BIND_PUBLIC, BIND_DATA)
 LOGS = (LOG_LEVEL, LOG_FILE_BYTES, LOG_FILES)
 SHARED = (*FOLDERS, *ADDRESSES, *IMAGES, SECCOMP, *LOGS)
+_PLACE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 _BY_NAME = {variable.name: variable for variable in SHARED}
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` of a Compose file with the variables in it as `Variable.of` has them."""
+    return _PLACE.sub(lambda place: values.get(place[1]) or place[2], text)
 
 
 def short_name(name: str) -> str:

@@ -16,9 +16,9 @@ from lucid.catalog.types import Container, Publish, Store
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.container import folders
 from lucid.deploy.launch import fitness
-from lucid.deploy.launch.expected import fill
 from lucid.deploy.launch.preparing import make_folders
 from lucid.deploy.launch.subnets import Route, routes, subnets
+from lucid.deploy.variables import fill
 
 LOOPBACK = {"LUCID_BIND_DATA": "127.0.0.1"}
 

@@ -1,6 +1,5 @@
 """What a running container has to be, out of the catalog and the variables of its deployment."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,6 @@ from lucid.deploy.container import folders, in_memory, secrets_of
 from lucid.deploy.launch.values import mib
 from lucid.deploy.shared import PROBE, PUBLIC_KEYS_DIR
 
-_PLACE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 SECCOMP_FILTER = 2
 """`Seccomp:` of /proc/PID/status (proc(5)) where a profile is on; 0 where none is."""
 
@@ -45,14 +43,14 @@ class Expected:
 def expected(piece: Piece, values: Mapping[str, str]) -> Expected:
     """`values` are the variables that are set. Raises InvalidInput for one that is no number where one has to be."""
     kind = piece.container
-    secrets_dir = fill(str(variables.SECRETS_DIR), values)
-    mounts = {target: (fill(source, values), True) for source, target in folders(piece).items()}
+    secrets_dir = variables.SECRETS_DIR.of(values)
+    mounts = {target: (variables.fill(source, values), True) for source, target in folders(piece).items()}
     mounts |= {target: (f"{secrets_dir}/{file}", False) for file, target in secrets_of(piece).items()}
     if isinstance(piece, Service):
-        mounts[PUBLIC_KEYS_DIR] = (fill(str(variables.PUBLIC_KEYS_DIR), values), False)
+        mounts[PUBLIC_KEYS_DIR] = (variables.PUBLIC_KEYS_DIR.of(values), False)
     return Expected(
         name=piece.name,
-        image=fill(variables.image(piece.name), values),
+        image=variables.fill(variables.image(piece.name), values),
         user=kind.user,
         read_only=kind.read_only,
         shell=kind.recipe == "desktop",
@@ -62,7 +60,7 @@ def expected(piece: Piece, values: Mapping[str, str]) -> Expected:
         tmpfs=frozenset(in_memory(piece)),
         published={
             publish.port: (
-                fill(str(variables.host_address(publish)), values),
+                variables.host_address(publish).of(values),
                 int(_number(variables.host_port(piece, publish), values)),
             )
             for publish in kind.published
@@ -77,14 +75,8 @@ def expected(piece: Piece, values: Mapping[str, str]) -> Expected:
     )
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """`text` of a Compose file with its variables in it, as Compose fills them in: one that is empty has its
-    default."""
-    return _PLACE.sub(lambda place: values.get(place[1]) or place[2], text)
-
-
 def _number(variable: variables.Variable, values: Mapping[str, str]) -> float:
-    text = fill(str(variable), values)
+    text = variable.of(values)
     try:
         return float(text)
     except ValueError:
@@ -92,7 +84,7 @@ def _number(variable: variables.Variable, values: Mapping[str, str]) -> float:
 
 
 def _bytes(variable: variables.Variable, values: Mapping[str, str]) -> int:
-    text = fill(str(variable), values)
+    text = variable.of(values)
     try:
         return int(mib(text) * 2**20)
     except ValueError:

@@ -16,9 +16,7 @@ import lucid
 from lucid.deploy import variables
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.container import folders
-from lucid.deploy.launch.expected import fill
 from lucid.deploy.launch.values import mib
-from lucid.deploy.variables import Variable
 
 State = Literal["ok", "warning", "failed"]
 
@@ -47,7 +45,7 @@ class Check:
 
 def memory(catalog: Catalog, values: Mapping[str, str], total_bytes: int) -> Check:
     """Whether all containers may take what they may."""
-    limits = sum(mib(_value(variables.memory(piece), values)) for piece in catalog.pieces)
+    limits = sum(mib(variables.memory(piece).of(values)) for piece in catalog.pieces)
     total = total_bytes // 2**20
     detail = f"{total} MiB; the containers may use {limits:.0f} MiB, the system {SYSTEM_MIB} MiB"
     if limits + SYSTEM_MIB > total:
@@ -80,7 +78,7 @@ def owners(catalog: Catalog, values: Mapping[str, str]) -> Check:
     for piece in catalog.pieces:
         uid = int(piece.container.user.partition(":")[0])
         for source in folders(piece):
-            path = Path(fill(source, values))
+            path = Path(variables.fill(source, values))
             if not path.exists():
                 continue
             count += 1
@@ -98,7 +96,7 @@ def ports(catalog: Catalog, values: Mapping[str, str], shown: Mapping[str, str])
         ours = published(shown.get(piece.name, ""))
         for publish in piece.container.published:
             variable = variables.host_port(piece, publish)
-            address, number = _value(variables.host_address(publish), values), int(_value(variable, values))
+            address, number = variables.host_address(publish).of(values), int(variable.of(values))
             problem = _wanted_twice(address, number, wanted)
             if not problem and number not in ours:
                 problem = _taken(address, number)
@@ -156,13 +154,9 @@ def _unsynchronised() -> bool:
     return hasattr(library, "adjtimex") and int(library.adjtimex(ctypes.create_string_buffer(512))) == _TIME_ERROR
 
 
-def _value(variable: Variable, values: Mapping[str, str]) -> str:
-    return values.get(variable.name) or variable.default
-
-
 def _data_root(values: Mapping[str, str]) -> Path:
     """The data folder, or what there is above it."""
-    path = Path(fill(str(variables.DATA_ROOT), values))
+    path = Path(variables.DATA_ROOT.of(values))
     while not path.exists():
         path = path.parent
     return path

@@ -14,12 +14,7 @@ _MISSING = re.compile(r"No such image: (\S+)")
 
 def names(catalog: Catalog, values: Mapping[str, str]) -> dict[str, str]:
     """The image that each container is configured with, by `values` of the environment files."""
-    return {piece.name: _filled_in(variables.image(piece.name), values) for piece in catalog.pieces}
-
-
-def _filled_in(text: str, values: Mapping[str, str]) -> str:
-    """The text with values for its `${NAME:-default}`, as Compose fills it in."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: values.get(found[1]) or found[2], text)
+    return {piece.name: variables.fill(variables.image(piece.name), values) for piece in catalog.pieces}
 
 
 async def find(engine: Engine, wanted: Mapping[str, str]) -> dict[str, Image]:

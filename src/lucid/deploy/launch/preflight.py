@@ -86,7 +86,7 @@ async def _compose(engine: Engine) -> Check:
 
 def _architecture(info: Mapping[str, Any], values: Mapping[str, str]) -> Check:
     machine = _MACHINES.get(str(info.get("Architecture", platform.machine())), "unknown")
-    wanted = (values.get(variables.PLATFORM.name) or variables.PLATFORM.default).rpartition("/")[2]
+    wanted = variables.PLATFORM.of(values).rpartition("/")[2]
     if machine != wanted:
         remedy = f"lucid deploy configure {variables.PLATFORM.name}=linux/{machine}"
         return Check(
@@ -124,7 +124,7 @@ async def _images(engine: Engine, catalog: Catalog, values: Mapping[str, str]) -
         found = await images.find(engine, images.names(catalog, values))
     except LucidError as error:
         return Check("images", "failed", error.detail, "lucid images build, or load, or docker pull")
-    wanted = (values.get(variables.PLATFORM.name) or variables.PLATFORM.default).rpartition("/")[2]
+    wanted = variables.PLATFORM.of(values).rpartition("/")[2]
     names = [image.name for image in found.values()]
     for document in await engine.documents("image", "inspect", *(image.id for image in found.values())):
         if document["Architecture"] != wanted:

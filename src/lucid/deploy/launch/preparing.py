@@ -83,7 +83,7 @@ def unlock(place: Place, catalog: Catalog, *, older: bool = False) -> None:
         _put(place.secrets / file, (secret.reveal() or empty.get(file, "")).encode(), 0o400)
     for stale in set(_files(place.secrets)) - set(found):
         (place.secrets / stale).unlink()
-    _show(Path(values.get(variables.PUBLIC_KEYS_DIR.name) or variables.PUBLIC_KEYS_DIR.default), catalog, found)
+    _show(Path(variables.PUBLIC_KEYS_DIR.of(values)), catalog, found)
     for phase, text in texts.items():
         public = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(secrets.PREFIX))
         _put(place.unlocked(phase), public.encode(), 0o600)
@@ -128,7 +128,7 @@ def _check(place: Place, catalog: Catalog, values: Mapping[str, str]) -> None:
     """Raises InvalidInput for what cannot be, and for a folder of secrets that is not this place's: what is unlocked
     has to be where it is locked again."""
     allowed.check(catalog, values)
-    folder = Path(values.get(variables.SECRETS_DIR.name) or variables.SECRETS_DIR.default)
+    folder = Path(variables.SECRETS_DIR.of(values))
     if folder != place.secrets:
         name = variables.SECRETS_DIR.name
         raise InvalidInput(f"{name}: expected {place.secrets}, not {folder}; LUCID_RUN_DIR is the folder above it")
@@ -229,15 +229,11 @@ def make_folders(catalog: Catalog, values: Mapping[str, str]) -> None:
         # Desktops' homes are below the folder of what runs as root, so their owners pass through it.
         mode = 0o711 if uid == 0 and isinstance(piece, Service) else 0o700
         for source in folders(piece):
-            path = Path(_filled(source, values))
+            path = Path(variables.fill(source, values))
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             path.mkdir(mode=mode, exist_ok=True)
             if not any(path.iterdir()):
                 _give(path, mode, uid)
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{([A-Z0-9_]+):-([^}]*)\}", lambda match: values.get(match[1]) or match[2], text)
 
 
 def _examples(catalog: Catalog) -> dict[Phase, str]:

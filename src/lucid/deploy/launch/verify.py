@@ -9,7 +9,7 @@ from lucid.deploy.catalog import Catalog, Piece
 from lucid.deploy.launch import checks_container, checks_inside, checks_networks, look, strangers
 from lucid.deploy.launch.checks import Check, Failure, Result, Seen
 from lucid.deploy.launch.engine import Engine
-from lucid.deploy.launch.expected import Expected, expected, fill
+from lucid.deploy.launch.expected import Expected, expected
 
 
 async def verify(
@@ -35,7 +35,7 @@ async def verify(
     image = _image(pieces, inside)
     connections, secrets = await asyncio.gather(
         strangers.isolation(engine, image, there, wanted, found),
-        strangers.secrets(engine, image, found, fill(str(variables.SECRETS_DIR), values)),
+        strangers.secrets(engine, image, found, variables.SECRETS_DIR.of(values)),
     )
     return [*results, *connections, secrets]
 
