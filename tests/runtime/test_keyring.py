@@ -106,6 +106,14 @@ def test_a_mounted_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         Keyring.mounted(own, public)
 
 
+def test_a_mounted_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """As when it is of another user: a container's log has one line of it."""
+    (tmp_path / "log-key").mkdir(mode=0o700)
+    (tmp_path / "log-key" / "in-it").touch()
+    with pytest.raises(InvalidInput, match=rf"^{tmp_path}/log-key: "):
+        Keyring.mounted(tmp_path, tmp_path)
+
+
 def test_a_mounted_key_that_was_taken_away_is_an_empty_file(tmp_path: Path) -> None:
     own, public = a_container_s_keys(tmp_path, "session-api")
     (own / OWNER_IDENTITY.name).unlink()

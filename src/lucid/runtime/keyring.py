@@ -49,8 +49,12 @@ class Keyring:
     @classmethod
     def mounted(cls, folder: Path, public: Path) -> Self:
         """Read the private halves that are in `folder`, and the public ones in `public`; nothing is made. Raises
-        Corrupted for a malformed key file, InvalidInput for one that others than its owner may read."""
-        pairs = {key.name: _read(folder / key.name, public / f"{key.name}.pub") for key in all_keys()}
+        Corrupted for a malformed key file, InvalidInput for one that others than its owner may read, or this process
+        may not."""
+        try:
+            pairs = {key.name: _read(folder / key.name, public / f"{key.name}.pub") for key in all_keys()}
+        except OSError as error:
+            raise InvalidInput(f"{error.filename}: {error.strerror}") from None
         return cls(folder, pairs)
 
     def private(self, key: Key) -> Secret:
