@@ -16,7 +16,6 @@ class Platform:
 
     arch: str
     machine: str
-    multiarch: str
 
     @property
     def docker(self) -> str:
@@ -28,11 +27,9 @@ class Platform:
         return tuple(f"{tag}_{self.machine}" for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28"))
 
 
-AMD64 = Platform("amd64", "x86_64", "x86_64-linux-gnu")
-ARM64 = Platform("arm64", "aarch64", "aarch64-linux-gnu")
+AMD64 = Platform("amd64", "x86_64")
+ARM64 = Platform("arm64", "aarch64")
 PLATFORMS = {platform.arch: platform for platform in (AMD64, ARM64)}
-DEFAULT_PLATFORM = ARM64
-"""That of a Raspberry Pi 5."""
 
 
 def platforms_of(text: str, tag: str = "") -> tuple[Platform, ...]:
