@@ -112,9 +112,16 @@ class Deployments:
             is_whole = only is None or await bringup.runs_whole(wanted)
             if not is_whole:
                 return Ended(wanted, Brought(current, changed), time.monotonic() - begun, is_whole=False)
-            if wanted != current:
-                wanted = await self._complete(bringup, engine, wanted, current)
-            return self._ended(Act.COMPLETED, wanted, current, Brought(wanted, changed), begun)
+            if wanted == current:
+                return self._ended(Act.COMPLETED, wanted, current, Brought(wanted, changed), begun)
+            done = self.sets.change(wanted, State.COMPLETE)
+            # Written down first: one who interrupts what follows does not keep it from the log.
+            ended = self._ended(Act.COMPLETED, done, current, Brought(done, changed), begun)
+            self.sets.make_current(done)
+            if current is not None:
+                await bringup.remove_others(done, current)
+            await images.release(engine, self.sets.retire())
+            return ended
 
     async def rollback(self, to: int | None = None) -> Ended:
         """Bring an earlier set up again, exactly as it ran: the one before, or number `to`. Raises NotFound, Conflict,
@@ -136,11 +143,12 @@ class Deployments:
             except LucidError:
                 await bringup.open()  # what runs must not be started again with the secrets of another set
                 raise
+            ended = self._ended(Act.ROLLED_BACK, wanted, current, Brought(wanted, changed), begun)
             write(self._place.sets / _RETURNING, f"{wanted.number}\n".encode())
             self._return()
             if current is not None:
                 await bringup.remove_others(wanted, current)
-            return self._ended(Act.ROLLED_BACK, wanted, current, Brought(wanted, changed), begun)
+            return ended
 
     async def restart(self, name: str | None = None) -> Ended:
         """Restart one container, or all, phase by phase, and wait for their health. Raises NotFound, Unavailable."""
@@ -234,16 +242,6 @@ class Deployments:
             self._show(Step("what was started is left as it is"))
             return Brought(None, failure=failure)
         return await bringup.take_away(wanted, failure, there)
-
-    async def _complete(
-        self, bringup: Bringup, engine: Engine, wanted: DeploymentSet, current: DeploymentSet | None
-    ) -> DeploymentSet:
-        done = self.sets.change(wanted, State.COMPLETE)
-        self.sets.make_current(done)
-        if current is not None:
-            await bringup.remove_others(done, current)
-        await images.release(engine, self.sets.retire())
-        return done
 
     def _earlier(self, current: DeploymentSet | None, to: int | None) -> DeploymentSet:
         if to is not None:
