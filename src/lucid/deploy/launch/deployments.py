@@ -121,7 +121,7 @@ class Deployments:
             if current is not None:
                 await bringup.remove_others(done, current)
             await images.release(engine, self.sets.retire())
-            return ended
+            return replace(ended, seconds=time.monotonic() - begun)
 
     async def rollback(self, to: int | None = None) -> Ended:
         """Bring an earlier set up again, exactly as it ran: the one before, or number `to`. Raises NotFound, Conflict,
@@ -148,7 +148,7 @@ class Deployments:
             self._return()
             if current is not None:
                 await bringup.remove_others(wanted, current)
-            return ended
+            return replace(ended, seconds=time.monotonic() - begun)
 
     async def restart(self, name: str | None = None) -> Ended:
         """Restart one container, or all, phase by phase, and wait for their health. Raises NotFound, Unavailable."""
