@@ -9,6 +9,7 @@ from lucid.base.clock import SystemClock
 from lucid.base.errors import Unavailable
 from lucid.deploy.catalog import Catalog
 from lucid.deploy.launch.deployments import Deployments
+from lucid.deploy.launch.durable import write
 from lucid.deploy.launch.engine import Engine
 from lucid.deploy.launch.place import Place
 from lucid.deploy.launch.preparing import init
@@ -28,7 +29,7 @@ class Site:
     """A deployment of nothing, on an engine that has nothing."""
 
     def __init__(self, folder: Path) -> None:
-        docker = folder / "docker"
+        docker = self.docker = folder / "docker"
         docker.write_text("#!/bin/sh\necho '[]'; echo 'No such image: it' >&2; exit 1\n")
         docker.chmod(0o755)
         self.place = Place(folder / "deploy", folder / "identity", folder / "run")
@@ -64,6 +65,18 @@ async def test_a_rollback_that_cannot_be_leaves_the_secrets_that_are_in_use(site
         await site.deployments.rollback()
     assert site.opened == [site.deployments.sets.folder(1), site.place.deploy_dir]
     assert site.deployments.sets.current() == site.deployments.sets.get(2)
+
+
+async def test_what_could_not_start_again_is_not_stopped(site: Site) -> None:
+    site.ran(Content({}, (PHASE,), LOST))
+    for name in (None, "alpha"):
+        with pytest.raises(Unavailable, match="lucid deploy unlock"):
+            await site.deployments.restart(name)
+    for phase in CATALOG.phases:
+        write(site.place.unlocked(phase), b"")
+    site.docker.write_text("#!/bin/sh\nexit 7\n")
+    with pytest.raises(Unavailable, match="exit status 7"):
+        await site.deployments.restart()
 
 
 async def test_who_interrupts_the_clearing_up_does_not_keep_a_deployment_from_the_log(
