@@ -158,9 +158,7 @@ class Deployments:
             if name is not None and name not in current.containers:
                 raise NotFound(f"no container {name!r} in set {current.number}: `lucid deploy status` lists them")
             if not self._place.is_unlocked(self._catalog):
-                raise Unavailable(
-                    "secrets are locked away, so what is stopped cannot start: `lucid deploy unlock`"
-                )
+                raise Unavailable("secrets are locked away, so what is stopped cannot start: `lucid deploy unlock`")
             changed: tuple[str, ...] = ()
             for phase in current.phases:
                 names = tuple(one for one in phase.containers if name in {None, one})
