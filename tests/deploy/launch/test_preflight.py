@@ -144,6 +144,11 @@ async def test_before_it_is_unlocked(place: Place) -> None:
     assert "images" not in found, "nobody knows yet which"
 
 
+async def test_before_there_is_a_deployment(tmp_path: Path) -> None:
+    found = await checks(Place(tmp_path / "deploy", tmp_path / "identity", tmp_path / "run"))
+    assert (found["secrets"].state, found["secrets"].remedy) == ("failed", "lucid deploy init")
+
+
 async def test_a_setting_that_cannot_be(place: Place) -> None:
     """Written by hand; it is named, and the rest is asked with its default."""
     path = place.environment_files(CATALOG)[0]

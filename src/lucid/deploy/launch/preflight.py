@@ -96,6 +96,8 @@ def _architecture(info: Mapping[str, Any], values: Mapping[str, str]) -> Check:
 
 
 def _secrets(place: Place, catalog: Catalog, unlocked: bool) -> Check:
+    if not place.encrypted_dir.is_dir():
+        return Check("secrets", "failed", f"no deployment is at {place.deploy_dir}", "lucid deploy init")
     if not unlocked:
         return Check("secrets", "failed", "settings and secrets are not unlocked", "lucid deploy unlock")
     names = [secrets.key_file(key) for key in secrets.keys_of(catalog)]
