@@ -89,7 +89,7 @@ async def test_jobs_at_the_same_time_are_bounded(storage: SessionStorage) -> Non
     segments = Segments()
     service, key = processor(storage, segments), wrapped()
     await asyncio.gather(*(service.seal(job=job(n, key)) for n in range(8)))
-    assert segments.most_reading == 2
+    assert segments.most_reading == 3, "one more than jobs: it reads while they pack"
     assert (await storage.usage()).chunks == 8
 
 

@@ -29,7 +29,8 @@ class SessionProcessor:
         jobs = settings.jobs or os.cpu_count() or 1
         # A job holds a segment and its chunk in memory, so the bound is one of memory as well.
         self._jobs = asyncio.Semaphore(jobs)
-        self._packs = asyncio.Semaphore(jobs)
+        # One more than cores, since one of them reads.
+        self._packs = asyncio.Semaphore(jobs + 1)
         self._memory = SegmentMemory()
         self._ahead = ReadAhead(self._pack, depth=settings.read_ahead, limit=settings.read_ahead * jobs)
 
