@@ -128,7 +128,9 @@ async def journal(data: list[bytes], folder: Path) -> tuple[SessionRecorder, str
 
 async def seal_journal(recorder: SessionRecorder, session: str, identity: Secret, count: int, folder: Path) -> float:
     """Closed journal segments to stored chunks, as the pipeline has it done."""
-    storage = SessionStorage(SessionStorageSettings(), blobs=DiskBlobs(folder))
+    blobs = DiskBlobs(folder)
+    await blobs.put(b"")  # makes the store's folders: the repositories of the others are made before, too
+    storage = SessionStorage(SessionStorageSettings(), blobs=blobs)
     settings = SessionProcessorSettings(platform_identity=identity)
     processor = SessionProcessor(settings, recorder=recorder, storage=storage)
     key = (await recorder.start_of(session=session)).platform_key
