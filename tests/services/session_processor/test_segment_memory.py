@@ -1,6 +1,9 @@
 import asyncio
+import errno
+import mmap
 
 import psutil
+import pytest
 
 from lucid.services.session_processor.memory import SegmentMemory
 
@@ -26,6 +29,17 @@ async def test_what_is_lent_and_not_written_to_takes_no_memory() -> None:
     pieces = [memory.take() for _ in range(20)]
     assert sum(map(len, pieces)) > 200_000_000
     assert psutil.Process().memory_info().rss - before < 20_000_000
+
+
+async def test_a_kernel_without_larger_pages_lends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small(mmap.mmap):
+        def madvise(self, *_: int) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(mmap, "mmap", Small)
+    memory = SegmentMemory().take(1000)
+    memory[:3] = b"abc"
+    assert len(memory) >= 1000
 
 
 async def test_it_is_not_kept_for_long() -> None:

@@ -1,6 +1,7 @@
 """Memory for a segment: its records, and the frames in them."""
 
 import asyncio
+import contextlib
 import mmap
 
 KEEP_S = 1.0
@@ -38,5 +39,6 @@ class SegmentMemory:
 def _fresh(size: int) -> memoryview:
     memory = mmap.mmap(-1, size)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        with contextlib.suppress(OSError):  # a kernel that was built without larger pages (man 2 madvise)
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(memory)
