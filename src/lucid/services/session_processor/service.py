@@ -1,8 +1,8 @@
 """The processor: one sealing job at a time a core, and the segments behind it packed ahead."""
 
 import asyncio
-import os
 
+from lucid.base.cpus import usable_cpus
 from lucid.base.errors import Unavailable
 from lucid.base.ids import SessionId
 from lucid.ports.recording import Recorder, Sealed, SealJob, Storage
@@ -26,7 +26,7 @@ class SessionProcessor:
         self._recorder = recorder
         self._storage = storage
         self._keys = DataKeys(settings.platform_identity)
-        jobs = settings.jobs or os.cpu_count() or 1
+        jobs = settings.jobs or usable_cpus()
         # A job holds a segment and its chunk in memory, so the bound is one of memory as well.
         self._jobs = asyncio.Semaphore(jobs)
         # One more than cores, since one of them reads.

@@ -14,7 +14,9 @@ class SessionProcessorSettings(Settings):
 
     platform_identity: Secret = Field(description="age identity that opens the data keys of open sessions")
     zstd_level: int = Field(default=2, ge=1, le=19, description="zstd level: higher is smaller and slower")
-    jobs: int = Field(default=0, ge=0, le=64, description="sealings at the same time; 0: one a CPU core")
+    jobs: int = Field(
+        default=0, ge=0, le=64, description="sealings at the same time; 0: one for each CPU core that it may use"
+    )
     read_ahead: int = Field(
         default=4, ge=0, le=16, description="segments of a session compressed while the one before them is stored"
     )
