@@ -4,16 +4,20 @@ import math
 import os
 from pathlib import Path
 
-_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+_GROUPS = Path("/sys/fs/cgroup")
+_LIMITS = ("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
+_NO_QUOTA = "max", "-1"
 
 
-def usable_cpus(limit: Path = _LIMIT) -> int:
+def usable_cpus(groups: Path = _GROUPS) -> int:
     """The cores that it may run on, or as many as its container may use of them, whichever is less; part of a core
-    counts as one. `limit` is the file of the control group (Linux, cgroup-v2, "cpu.max": quota and period in
-    microseconds, the quota `max` for none)."""
+    counts as one. `groups` is where the container sees its control group: quota and period are in one file or in two
+    (Linux: Documentation/admin-guide/cgroup-v2.rst, Documentation/scheduler/sched-bwc.rst)."""
     cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = limit.read_text().split()
-    except FileNotFoundError:  # no container, or an older kind of control groups
-        return cores
-    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
+    for names in _LIMITS:
+        try:
+            quota, period = " ".join((groups / name).read_text() for name in names).split()
+        except FileNotFoundError:  # no container, or the other kind of control groups
+            continue
+        return cores if quota in _NO_QUOTA else min(cores, math.ceil(int(quota) / int(period)))
+    return cores
