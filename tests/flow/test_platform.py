@@ -17,6 +17,7 @@ from lucid.runtime.platform import Platform
 from lucid.verify.files import Paths, verify_paths
 from lucid.wire.rdp.screen import Screen
 from lucid.wire.rdp.updates import UpdateReader
+from tests.files import files_holding
 from tests.flow.conftest import PASSWORD, USERNAME, connect, desktop
 from tests.paintings import paintings
 from tests.waiting import until_not
@@ -71,10 +72,7 @@ async def test_secrets_stand_in_no_file(platform: Platform, tmp_path: Path) -> N
     (newest,) = await platform.port(Pipeline).list()
     await platform.port(Pipeline).wait(session=newest.id, wait_s=20)
     await until_not(lambda: platform.port(Recorder).recordings())
-    needles = [PASSWORD.encode(), PASSWORD.encode("utf-16-le")]
-    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files for needle in needles if needle in path.read_bytes()]
+    assert not files_holding(tmp_path / "data", PASSWORD.encode(), PASSWORD.encode("utf-16-le"))
 
 
 async def test_every_service_is_ready_and_closed_to_strangers(platform: Platform) -> None:

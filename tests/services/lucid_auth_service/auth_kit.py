@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from lucid.base.clock import shift_time
 from lucid.base.errors import Unavailable
@@ -33,11 +32,6 @@ class TurnedClock:
 
     def turn(self, seconds: float) -> None:
         self.time = shift_time(self.time, seconds)
-
-
-def bytes_below(folder: Path) -> bytes:
-    """The contents of all files in `folder`."""
-    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 class Trail:

@@ -24,7 +24,8 @@ from lucid.ports.stores import Bus, Documents
 from lucid.ports.web import Web
 from lucid.services.lucid_auth_service.app import create
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
+from tests.files import bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock
 from tests.waiting import until_not
 
 WRONG = Secret("wrong")

@@ -21,7 +21,8 @@ from lucid.ports.access import REVOKED, AuditEvent
 from lucid.services.lucid_auth_service.routes.tokens import token_routes
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.asking import asking, person
-from tests.services.lucid_auth_service.auth_kit import MemoryBus, TurnedClock, bytes_below
+from tests.files import bytes_below
+from tests.services.lucid_auth_service.auth_kit import MemoryBus, TurnedClock
 
 REQUEST = {"label": "backup", "scopes": ["sessions:read", "tokens:own"], "days": 90}
 DAY_S = 86_400

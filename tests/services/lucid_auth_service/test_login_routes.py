@@ -26,7 +26,8 @@ from lucid.services.lucid_auth_service.routes.login import login_routes
 from lucid.services.lucid_auth_service.routes.logins import logins_routes
 from lucid.services.lucid_auth_service.service import AuthService
 from tests.asking import asking, person
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, TurnedClock, bytes_below
+from tests.files import bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, TurnedClock
 from tests.services.lucid_auth_service.authenticator import Authenticator
 from tests.services.lucid_auth_service.test_second_factors import ADA, enrolled
 

@@ -19,6 +19,7 @@ from lucid.base.errors import Conflict, Corrupted, Forbidden, InvalidInput, NotF
 from lucid.base.secret import Secret
 from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.services.lucid_auth_service.service import AuthService
+from tests.files import bytes_below
 from tests.services.lucid_auth_service.auth_kit import (
     SETTINGS,
     MemoryBus,
@@ -26,7 +27,6 @@ from tests.services.lucid_auth_service.auth_kit import (
     RevokedLogins,
     Trail,
     TurnedClock,
-    bytes_below,
 )
 
 ADA = Origin("ada", "192.0.2.7", "request-1")

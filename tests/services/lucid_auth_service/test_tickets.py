@@ -15,7 +15,8 @@ from lucid.drivers.sqlite.documents import SqliteDocuments
 from lucid.model.host import Grant, Ticket
 from lucid.model.policy import Policy
 from lucid.services.lucid_auth_service.service import AuthService
-from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock, bytes_below
+from tests.files import bytes_below
+from tests.services.lucid_auth_service.auth_kit import SETTINGS, MemoryBus, MemoryLog, TurnedClock
 
 POLICY = Policy(clipboard=True, idle_limit_s=60)
 

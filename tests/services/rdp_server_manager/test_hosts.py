@@ -21,6 +21,7 @@ from lucid.services.rdp_server_manager.app import create
 from lucid.services.rdp_server_manager.hosts import HostManager
 from lucid.services.rdp_server_manager.records import HOSTS
 from lucid.services.rdp_server_manager.settings import RdpServerManagerSettings
+from tests.files import bytes_below
 from tests.services.rdp_server_manager.manager_kit import SETTINGS, TIME, Acts, Kit
 from tests.waiting import until
 
@@ -156,10 +157,6 @@ async def test_what_is_no_fingerprint_is_refused(hosts: HostManager, fingerprint
     with pytest.raises(InvalidInput) as caught:
         await hosts.pin(name="desk-1", fingerprint=fingerprint)
     assert caught.value.field == "fingerprint"
-
-
-def bytes_below(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 async def test_credentials_are_sealed_and_not_logged(hosts: HostManager, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lucid.model.chunk import HEADER_BYTES, ChunkHeader, ChunkRecord
 from lucid.model.manifest import Manifest
 from lucid.model.session import EndReason, SessionState
 from lucid.services.session_pipeline.worker import Worker
+from tests.files import files_holding
 from tests.services.session_pipeline.pipeline_kit import (
     CLOSED,
     GRANT,
@@ -285,23 +286,18 @@ async def test_an_end_that_comes_before_recovery_is_not_lost(
     assert manifest.end == CLOSED
 
 
-def holding(folder: Path, text: bytes) -> list[Path]:
-    """The files that hold `text`."""
-    return [file for file in folder.rglob("*") if file.is_file() and text in file.read_bytes()]
-
-
 async def test_what_the_platform_could_open_a_recording_with_is_forgotten(tmp_path: Path) -> None:
     path = RecordingPath(tmp_path, FakeLog())
     await path.start()
     session = (await path.pipeline.open(grant=GRANT)).session
     await path.recorder.append(session=session, frames=frame_bytes(0))
     wrapped = (await path.recorder.start_of(session=session)).platform_key.wrapped.encode()
-    assert holding(tmp_path, wrapped)
+    assert files_holding(tmp_path, wrapped)
     await path.pipeline.end(session=session, end=CLOSED)
     await path.proven(session)
     await path.released()
     await path.stop()
-    assert not holding(tmp_path, wrapped)
+    assert not files_holding(tmp_path, wrapped)
 
 
 async def test_a_stored_session_that_is_damaged_is_named(path: RecordingPath) -> None:
