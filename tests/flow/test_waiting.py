@@ -40,12 +40,15 @@ async def serving(name: str, folder: Path, port: int, **environment: str) -> Asy
             await process.wait()
 
 
-async def said(process: Process, text: str) -> None:
-    """Return once the process has logged a line with `text`."""
+async def said(process: Process, text: str) -> list[str]:
+    """What the process logged until a line with `text`, which is the last of these."""
     assert process.stdout is not None
+    lines: list[str] = []
     async with asyncio.timeout(60):
-        while text not in (line := (await process.stdout.readline()).decode()):
-            assert line, f"it ended without saying {text!r}"
+        while not lines or text not in lines[-1]:
+            lines.append((await process.stdout.readline()).decode())
+            assert lines[-1], f"it ended without saying {text!r}"
+    return lines
 
 
 async def ready(url: str) -> httpx.Response:
@@ -67,6 +70,19 @@ async def test_a_store_that_comes_later(tmp_path: Path) -> None:
         with mongodb_server(stores, mongodb_port):
             await said(process, "service started")
             assert (await ready(url)).status_code == 200
+
+
+async def test_a_store_that_is_away_is_one_line_each_time(tmp_path: Path) -> None:
+    """Not what the client says of every try beside it."""
+    port, nobody = free_ports(2)
+    environment = {
+        "LUCID_ELASTICSEARCH_URL": f"http://127.0.0.1:{nobody}",
+        "LUCID_REDIS_URL": f"redis://127.0.0.1:{nobody}",
+        "LUCID_CONSUL_URL": f"http://127.0.0.1:{nobody}",
+    }
+    async with serving("session-api", tmp_path / "data", port, **environment) as process:
+        await said(process, "waiting for a store")
+        assert len(await said(process, "waiting for a store")) == 1
 
 
 async def test_what_it_needs_comes_never(tmp_path: Path) -> None:

@@ -13,6 +13,15 @@ import structlog
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
 
+LIBRARIES = {
+    "asyncio": logging.WARNING,
+    "elastic_transport": logging.ERROR,  # warns of each try, with a traceback, and then raises what we log
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+    "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
+}
+"""What is heard of libraries that tell of every request."""
 _SENSITIVE = frozenset({"password", "secret", "ticket", "token", "cookie", "authorization", "data_key", "identity"})
 
 
@@ -55,8 +64,8 @@ def configure_logging(*, json: bool, level: str = "INFO", file: LogFile | None =
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "uvicorn.error", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for library, least in LIBRARIES.items():
+        logging.getLogger(library).setLevel(least)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
