@@ -22,7 +22,7 @@ def flags(compiled: Path) -> int:
 def test_the_standard_library_is_compiled_where_it_was_not(tmp_path: Path) -> None:
     library = tmp_path / f"lib/python3.{sys.version_info.minor}"
     (library / "email").mkdir(parents=True)
-    (library / "os.py").write_text("x = 1\n")
+    (library / "os.py").write_text('"""Said."""\nx = 1\n')
     (library / "email/parser.py").write_text("y = 2\n")
     assemble.stdlib(tmp_path / "lib", tmp_path / "out")
     made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
@@ -31,6 +31,7 @@ def test_the_standard_library_is_compiled_where_it_was_not(tmp_path: Path) -> No
     assert made == [f"{place}/__pycache__/os.{tag}.pyc", f"{place}/email/__pycache__/parser.{tag}.pyc"]
     assert flags(tmp_path / "out" / made[0]) == UNCHECKED_HASH
     assert f"/usr/lib/python3.{sys.version_info.minor}/os.py".encode() in (tmp_path / "out" / made[0]).read_bytes()
+    assert b"Said." not in (tmp_path / "out" / made[0]).read_bytes()
 
 
 def test_a_compiled_library_is_left_as_it_is(tmp_path: Path) -> None:

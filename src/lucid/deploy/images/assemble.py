@@ -40,6 +40,7 @@ def stdlib(base: Path, out: Path) -> None:
         place = out / "usr/lib" / library.name
         shutil.copytree(library, place, ignore=shutil.ignore_patterns("dist-packages", "ensurepip", "lib2to3"))
         compiled(place, f"/usr/lib/{library.name}")
+        without_docstrings(place, f"/usr/lib/{library.name}")
         for path in sorted(place.rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
