@@ -1,5 +1,6 @@
 """The standard streams of a command."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,3 +12,11 @@ def replace_closed() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the process ends
+
+
+def escape_unencodable() -> None:
+    """Show a character that the terminal's encoding lacks (a mark, a frame's line) as its code point, where Python
+    raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

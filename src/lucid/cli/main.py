@@ -4,13 +4,14 @@ import gc
 import signal
 import sys
 
-from lucid.base.streams import replace_closed
+from lucid.base.streams import escape_unencodable, replace_closed
 
 
 def main() -> None:
     """Run the command. What the system refuses (a file, a folder, a full disk) becomes one line and exit status 2."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading takes a third of a second: an interrupt just ends it
     replace_closed()
+    escape_unencodable()
     gc.disable()  # nothing of what is loaded is garbage
     from lucid.cli.app import app
 

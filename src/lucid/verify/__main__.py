@@ -1,7 +1,6 @@
 """`python -m lucid.verify`: the verifier alone, with nothing but base, model and crypto behind it."""
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lucid.base.errors import InvalidInput
-from lucid.base.streams import replace_closed
+from lucid.base.streams import escape_unencodable, replace_closed
 from lucid.verify.files import Paths, verify_paths
 from lucid.verify.text import EXIT_BAD_INPUT, exit_status, lines, printable
 
@@ -55,6 +54,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     replace_closed()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without the marks gets their code points
+    escape_unencodable()
     sys.exit(main())
