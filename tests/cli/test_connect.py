@@ -1,6 +1,8 @@
 """The .rdp file and the policy that `lucid connect` asks for."""
 
+import os
 import shlex
+import stat
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from lucid.access.clients import freerdp_line, rdp_file
 from lucid.base.errors import InvalidInput
 from lucid.base.secret import Secret
-from lucid.cli.connect import policy_of
+from lucid.cli.connect import policy_of, write_privately
 from lucid.cli.console import say
 from lucid.model.host import Ticket
 from lucid.model.policy import Policy
@@ -50,3 +52,28 @@ def test_everything_is_denied_by_default() -> None:
 def test_an_unknown_redirection_is_named() -> None:
     with pytest.raises(InvalidInput, match="not 'webcam'"):
         policy_of(["clipboard", "webcam"], 60, 600, False)
+
+
+def test_a_ticket_is_the_users_alone(tmp_path: Path) -> None:
+    old, linked, link = tmp_path / "old.rdp", tmp_path / "linked.rdp", tmp_path / "link.rdp"
+    for file in (old, linked):
+        file.touch(0o644)
+    link.symlink_to(linked)
+    with old.open() as read_before:
+        write_privately(old, "ticket\r\n")
+        assert read_before.read() == ""
+    write_privately(link, "ticket\r\n")
+    assert link.is_symlink()
+    for file in (old, linked):
+        assert file.read_bytes() == b"ticket\r\n"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_privately(pipe, "ticket")
+    assert os.read(reader, 100) == b"ticket"
+    os.close(reader)
+    assert pipe.is_fifo()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,18 @@ def policy_of(
         playback=playback,
         index_typed_text=index_typed_text,
     )
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write what the user alone may read. A file is made anew, so that nobody who may read an old one reads this; what
+    is no file (/dev/stdout, a pipe, a link) is written to and stays what it is."""
+    if os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode):
+        path.unlink()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", newline="") as file:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            os.fchmod(handle, 0o600)
+        file.write(text)
 
 
 def connect(
@@ -70,10 +83,7 @@ def connect(
             await known_host(platform.port(Hosts), host)
             endpoint = await platform.port(Gateway).endpoint()
             ticket = await platform.port(Tickets).issue(user=user, host=host, policy=policy, ttl_s=ttl)
-        path.unlink(missing_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", newline="") as file:
-            file.write(rdp_file(endpoint, ticket, policy))
+        write_privately(path, rdp_file(endpoint, ticket, policy))
         say(f"Wrote {path}: a ticket for {host}, good once, until {ticket.expires[11:19]} UTC.")
         out.print("\nConnect with FreeRDP:")
         program = "xfreerdp3" if shutil.which("xfreerdp3") and not shutil.which("xfreerdp") else "xfreerdp"
