@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from lucid.base.clock import SystemClock
+from lucid.base.errors import InvalidInput
 from lucid.catalog.keys import OWNER_IDENTITY
 from lucid.catalog.services import SERVICES
 from lucid.model.session import EndReason, SessionState
@@ -64,6 +66,10 @@ async def test_a_session_is_recorded_and_proven(platform: Platform, tmp_path: Pa
     identity = read_identity(platform.data.keys / OWNER_IDENTITY.name)
     assert screen_at(recorded_frames(export, identity)).rgb() == painted().rgb()
     assert not (await platform.port(LogStore).fsck()).problems
+
+    (export.chunks / ("0" * 64)).touch()
+    with pytest.raises(InvalidInput, match="not of this recording"):
+        await export_session(platform, session.id, export.folder)
 
 
 async def test_secrets_stand_in_no_file(platform: Platform, tmp_path: Path) -> None:

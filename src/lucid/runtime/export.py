@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from lucid.base.errors import NotFound
+from lucid.base.errors import InvalidInput, NotFound
 from lucid.model.bundle import Bundle
 from lucid.model.kept import gone, shares_of
 from lucid.ports.keeping import Keeping
@@ -44,6 +44,12 @@ def export_paths(folder: Path) -> Export:
     return Export(folder, folder / BUNDLE_FILE, folder / CHUNKS_FOLDER, folder / KEY_FILE, folder / SHARES_FILE)
 
 
+def _prepare(chunks: Path, digests: set[str]) -> None:
+    chunks.mkdir(parents=True, exist_ok=True)
+    if any(file.name not in digests for file in chunks.iterdir()):
+        raise InvalidInput(f"{chunks} holds files that are not of this recording: export it to a folder of its own")
+
+
 async def export_session(
     platform: PortSource,
     session: str,
@@ -56,8 +62,8 @@ async def export_session(
     created.
 
     The bundle is written last, so a folder that has one is complete. The export itself becomes an entry of
-    the log. Raises NotFound, Corrupted for a damaged chunk, and Unavailable while the session is not proven
-    within `wait_s`.
+    the log. Raises NotFound, InvalidInput for a folder with another recording's chunks, Corrupted for a damaged
+    chunk, and Unavailable while the session is not proven within `wait_s`.
     """
     anchoring, storage = platform.port(Anchoring), platform.port(Storage)
     kept = await platform.port(Keeping).kept(session=session)
@@ -66,7 +72,7 @@ async def export_session(
     data = await anchoring.bundle(session=session, wait_s=wait_s)
     bundle = Bundle.from_bytes(data)
     paths = export_paths(folder)
-    await asyncio.to_thread(paths.chunks.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(_prepare, paths.chunks, {chunk.digest for chunk in bundle.chunks})
     places = asyncio.Semaphore(PARALLEL_CHUNKS)
     done = 0
 
