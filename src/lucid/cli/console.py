@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -126,7 +127,8 @@ def command_name(data: "DataDir") -> str:
     from lucid.runtime.paths import default_data_dir
 
     name = "lucid" if shutil.which("lucid") else str(Path(sys.argv[0]).absolute())
-    return name if data.root == default_data_dir() else f"{name} --data-dir {data.root}"
+    name = shlex.quote(name)
+    return name if data.root == default_data_dir() else f"{name} --data-dir {shlex.quote(str(data.root))}"
 
 
 def short_id(session: str) -> str:

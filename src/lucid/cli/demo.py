@@ -1,12 +1,13 @@
 """`lucid demo`: a recorded and proven session, shown as it happens."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lucid.base.errors import InvalidInput
-from lucid.cli.console import command_name, data_dir, err, out, run, running_platform, size_text, table
+from lucid.cli.console import command_name, data_dir, err, out, run, running_platform, say, size_text, table
 
 if TYPE_CHECKING:
     from lucid.runtime.demo import DemoResult
@@ -35,7 +36,10 @@ def _results(result: "DemoResult") -> None:
 def _next_steps(result: "DemoResult", data: "DataDir") -> None:
     lucid = command_name(data)
     steps = (
-        ("check the recording yourself; then change a byte of a chunk and try again:", f"cd {result.export.folder}"),
+        (
+            "check the recording yourself; then change a byte of a chunk and try again:",
+            f"cd {shlex.quote(str(result.export.folder))}",
+        ),
         ("", f"{lucid} verify bundle.json --recording chunks --key log.key"),
         ("every recording:", f"{lucid} session ls"),
         ("record your own desktop, in another terminal:", f"{lucid} host add office 192.0.2.7 --username me"),
@@ -45,7 +49,7 @@ def _next_steps(result: "DemoResult", data: "DataDir") -> None:
     for what, command in steps:
         if what:
             out.print(f"  {what}", style="dim")
-        out.print(f"    {command}", soft_wrap=True, highlight=False)
+        say(f"    {command}")
     out.print()
 
 
