@@ -146,6 +146,17 @@ def test_init_that_is_killed_is_begun_anew_or_done(place: Place) -> None:
     assert place.is_unlocked(CATALOG)
 
 
+def test_two_that_make_one_at_once(place: Place) -> None:
+    """One does, and the other finds it made."""
+    command = [LUCID, "deploy", "init", "--yes", "--json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    (told, _), (_, refused) = sorted((process.communicate() for process in both), reverse=True)
+    assert sorted(process.returncode for process in both) == [0, 2]
+    assert "there is a deployment already" in refused
+    password = json.loads(told)["administrator_password"]
+    assert (place.secrets / "administrator-password").read_text() == password
+
+
 def test_lock_and_unlock(made: Place) -> None:
     before = (made.secrets / "redis-password").read_bytes()
     locked = lucid("lock", "--json")
@@ -217,6 +228,7 @@ def test_settings_do_not_change_under_a_command_that_is_at_work(
 def test_unlocking_needs_no_disk_that_can_be_written_to(made: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """As at boot: `ProtectSystem=strict` of the unit that unlocks."""
     monkeypatch.setattr("lucid.cli.deploy_desk.os.access", lambda *_: False)
+    made.lock.unlink()
     assert lucid("unlock").exit_code == 0
     assert not made.lock.exists()
 
@@ -295,7 +307,9 @@ def test_a_secret_is_asked_for_and_not_shown(made: Place) -> None:
         ((NAME,), b"a" * 5000, "at most 4096 characters"),
         ((NAME, "--file", "nowhere"), b"", "--file: nowhere: No such file"),
         ((NAME, "--file", "nowhere", "--clear"), b"", "expected one of them"),
+        ((NAME,), "aé".encode() * 9000, "at most 4096 characters"),
         (("redis-password",), b"mine", f"expected {NAME}"),
+        (("redis-password",), b"", f"expected {NAME}"),
     ],
 )
 def test_what_is_no_secret_is_refused(made: Place, arguments: tuple[str, ...], given: bytes, reason: str) -> None:

@@ -45,10 +45,11 @@ def test_what_was_saved_can_be_loaded(program: Path, tmp_path: Path) -> None:
     assert transfer.load(str(program), file) == ["pickme/lucid-x:latest-arm64"]
 
 
-def test_a_changed_file_is_not_loaded(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("changed", "content"), [("images.tar", b"imageS"), ("images.tar.sha256", b"")])
+def test_a_changed_file_is_not_loaded(program: Path, tmp_path: Path, changed: str, content: bytes) -> None:
     file = tmp_path / "images.tar"
     transfer.save(str(program), ["a"], file)
-    file.write_bytes(b"imageS")
+    (tmp_path / changed).write_bytes(content)
     with pytest.raises(Corrupted, match="is not what was saved"):
         transfer.load(str(program), file)
     assert [words[0] for words in asked(program)] == ["save"]

@@ -37,6 +37,7 @@ def secret(
         here_alone(context, host)
         if clear and file:
             raise InvalidInput("--file, --clear: expected one of them")
+        preparing.check_given(Catalog(), name)
         given = Secret("") if clear else _read(name, file)
     except LucidError as error:
         fail(error)
@@ -54,7 +55,8 @@ def _read(name: str, file: Path | None) -> Secret:
     else:
         try:
             with file.open("rb") if file else nullcontext(sys.stdin.buffer) as opened:
-                text = opened.read(4 * MOST_CHARACTERS).decode()
+                content = opened.read(4 * MOST_CHARACTERS + 1)  # a character has at most four bytes
+            text = content.decode() if len(content) <= 4 * MOST_CHARACTERS else content.decode(errors="replace")
         except OSError as error:
             raise InvalidInput(f"--file: {file}: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -1,5 +1,6 @@
 """`lucid deploy init`, `unlock`, `lock`, `configure`, `preflight`: before containers run."""
 
+import asyncio
 import platform
 import sys
 from dataclasses import asdict
@@ -10,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from lucid.base.errors import InvalidInput, LucidError
+from lucid.base.secret import Secret
 from lucid.cli.console import EXIT_FAILED, JsonOption, fail, out, print_json, run, say, table
 from lucid.cli.deploy_desk import ContextOption, DirOption, HostOption, alone, here_alone, where
 
@@ -54,10 +56,15 @@ def init(
     """
     from lucid.deploy import variables
     from lucid.deploy.catalog import Catalog
-    from lucid.deploy.launch import preparing
+    from lucid.deploy.launch import lock, preparing
     from lucid.deploy.launch.place import Place
 
     ask = not yes and not json and sys.stdin.isatty()
+
+    async def initialised(place: Place) -> Secret | None:
+        preparing.check_new(place, Catalog(), chosen)  # before there is a folder for the lock
+        async with lock.locked(place.lock, wait_s=lock.WAIT_S):
+            return preparing.init(place, Catalog(), chosen)
 
     def answer(given: Path | str | None, question: str, default: Path | str) -> str:
         if given is None:
@@ -89,7 +96,7 @@ def init(
         architecture = chosen[variables.PLATFORM.name].rpartition("/")[2]
         chosen[variables.IMAGE_TAG.name] = answer(image_tag, "Tag of the images", f"latest-{architecture}")
         chosen |= _assignments(settings or [])
-        password = preparing.init(place, Catalog(), chosen)
+        password = asyncio.run(initialised(place))
     except LucidError as error:
         fail(error)
     shown = password.reveal() if password else ""

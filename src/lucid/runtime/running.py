@@ -42,8 +42,11 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`, or None when `stop` comes first: then `work` is cancelled."""
+async def unless_stopped(
+    stop: asyncio.Event, work: Coroutine[Any, Any, T], *, limit_s: float | None = None
+) -> T | None:
+    """The result of `work`, or None when `stop` comes first: then `work` is cancelled, and has `limit_s` to clear up.
+    Raises TimeoutError when it takes longer."""
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,6 +54,7 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
     if not working.done():
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await working
+            async with asyncio.timeout(limit_s):
+                await working
         return None
     return working.result()

@@ -51,14 +51,15 @@ def service_named(name: str) -> Service:
 
 
 async def serve_until_stopped(name: str, settings: RuntimeSettings) -> int:
-    """Run the service until SIGINT or SIGTERM, which end it also while it waits for what it needs; the exit status."""
+    """Run the service until SIGINT or SIGTERM, which end it also while it waits for what it needs; the exit status.
+    Raises TimeoutError when the shutdown takes longer than it may."""
 
     async def serve() -> None:
         async with serve_one(name, settings):
             settled()
             await asyncio.Event().wait()
 
-    await unless_stopped(stop_event(), serve())
+    await unless_stopped(stop_event(), serve(), limit_s=settings.stop_s)
     return 0
 
 

@@ -79,4 +79,4 @@ class RuntimeSettings(Settings):
     )
     log_file_bytes: int = Field(default=10_000_000, ge=1, description="size at which a log file is begun anew")
     log_files: int = Field(default=5, ge=1, description="older log files that are kept")
-    stop_s: float = Field(default=4.0, gt=0, description="seconds that a clean shutdown of `lucid up` may take")
+    stop_s: float = Field(default=4.0, gt=0, description="seconds that a clean shutdown may take")

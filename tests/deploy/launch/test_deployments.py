@@ -1,6 +1,7 @@
 """What an act leaves behind when it cannot be done, or is interrupted. That acts do what they should is for
 tests/containers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,17 @@ async def test_who_interrupts_the_clearing_up_does_not_keep_a_rollback_from_the_
     assert site.deployments.sets.current() == site.deployments.sets.get(1)
     (record,) = site.deployments.history.all()
     assert (record.act, record.runs, len(site.deployments.unsaid.all())) == (Act.ROLLED_BACK, 1, 1)
+
+
+async def test_a_user_without_a_name_has_a_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in (b"one", b"two"):
+        site.ran(Content({f"{ENVIRONMENT}/.env.foundation.age": text}, (), {}))
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr("getpass.getuser", nameless)
+    await site.deployments.rollback()
+    (record,) = site.deployments.history.all()
+    assert record.by == f"uid {os.getuid()}"

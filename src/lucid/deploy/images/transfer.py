@@ -33,10 +33,8 @@ def load(docker: str, path: Path) -> list[str]:
     Corrupted when it is not as it was written."""
     if not path.is_file():
         raise InvalidInput(f"{path}: no such file")
-    if digest_file(path).is_file():
-        expected = digest_file(path).read_text().split()[0]
-        if sha256(path) != expected:
-            raise Corrupted(f"{path} is not what was saved: its SHA-256 differs from {digest_file(path).name}")
+    if digest_file(path).is_file() and [sha256(path).encode()] != digest_file(path).read_bytes().split()[:1]:
+        raise Corrupted(f"{path} is not what was saved: its SHA-256 differs from {digest_file(path).name}")
     printed = run([docker, "load", "--input", str(path)], about=f"load {path}")
     return [line.partition(": ")[2] for line in printed.splitlines() if line.startswith("Loaded image")]
 

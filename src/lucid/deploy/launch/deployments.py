@@ -326,4 +326,7 @@ def event_of(record: Record, wanted: DeploymentSet | None, before: DeploymentSet
 
 def _operator() -> str:
     """The account of this machine that acts, through sudo or not."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return f"uid {os.getuid()}"

@@ -29,11 +29,11 @@ UID = 65532
 _ASSIGNED = re.compile(r"^#?([A-Za-z_][A-Za-z0-9_]*)=.*$", re.MULTILINE)
 
 
-def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | None:
-    """Make a deployment with these values of variables, and unlock it. Returns the first password of the account
-    `admin`, if the catalog has one. Raises Conflict when there is a deployment already, InvalidInput for a variable
-    that there is not, or that cannot be so. Until all is written there is no deployment, and init can be called
-    again."""
+def check_new(
+    place: Place, catalog: Catalog, chosen: Mapping[str, str]
+) -> tuple[Mapping[str, str], Mapping[Phase, str]]:
+    """The variables that `init` would make a deployment with, and the text of each environment file. Changes nothing,
+    and raises what `init` does."""
     if place.encrypted_dir.exists():
         raise Conflict(f"{place.deploy_dir}: there is a deployment already; `lucid deploy up` starts it")
     values = {**_defaults(catalog), **chosen}
@@ -44,7 +44,15 @@ def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | 
             f"{public}: keys of an earlier deployment are there, and new ones would not open what those sealed; bring "
             f"its {place.encrypted_dir} back, or move that folder and the data away"
         )
-    texts = with_values(_examples(catalog), chosen)
+    return values, with_values(_examples(catalog), chosen)
+
+
+def init(place: Place, catalog: Catalog, chosen: Mapping[str, str]) -> Secret | None:
+    """Make a deployment with these values of variables, and unlock it. Returns the first password of the account
+    `admin`, if the catalog has one. Raises Conflict when there is a deployment already, InvalidInput for a variable
+    that there is not, or that cannot be so. Until all is written there is no deployment, and init can be called
+    again."""
+    values, texts = check_new(place, catalog, chosen)
     made = secrets.make_secrets(catalog)
     identity = identity_of(place)
     new = place.deploy_dir / ".environment.new"
@@ -156,12 +164,17 @@ def configure(place: Place, catalog: Catalog, changes: Mapping[str, str]) -> Non
     unlock(place, catalog)
 
 
-def give(place: Place, catalog: Catalog, name: str, secret: Secret) -> None:
-    """Take a secret that is somebody else's; an empty one takes it away again. `up` then starts anew what gets it.
-    Raises InvalidInput for another secret, or text that is not one line, else as `unlock`."""
+def check_given(catalog: Catalog, name: str) -> None:
+    """Raises InvalidInput unless it is the name of a secret that `give` takes."""
     known = secrets.given(catalog)
     if name not in known:
         raise InvalidInput(f"NAME: expected {' or '.join(known)}, not {name!r}; all other secrets are made")
+
+
+def give(place: Place, catalog: Catalog, name: str, secret: Secret) -> None:
+    """Take a secret that is somebody else's; an empty one takes it away again. `up` then starts anew what gets it.
+    Raises InvalidInput for another secret, or text that is not one line, else as `unlock`."""
+    check_given(catalog, name)
     if not secret.reveal().isprintable() or secret.reveal() != secret.reveal().strip():
         raise InvalidInput(f"{name}: expected one line of text without spaces around it")
     _add_missing(place, catalog)
