@@ -4,6 +4,7 @@ Some load another library whenever it is there, and it is there for others: the 
 parts of their own in any case. In a container that runs one service this was a quarter of its memory.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -12,10 +13,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-UNUSED = ("click", "pydantic.v1", "pygments", "requests", "rich")
+UNUSED = ("click", "email_validator", "pydantic.v1", "pygments", "requests", "rich")
 """Libraries that are looked for, and done without where they are not there: structlog and httpx have some for what they
 print to terminals, elastic-transport has requests beside the client that we use, FastAPI looks for models of Pydantic 1
-to refuse them."""
+to refuse them, and describes addresses of mail if it can."""
 
 EMPTY = (
     "argparse",  # this and the next: the sources of settings that pydantic-settings has beside the environment
@@ -28,7 +29,9 @@ EMPTY = (
     "uvicorn.main",  # the command line
     "http.server",  # this and the next: prometheus-client has a server of its own
     "wsgiref.simple_server",
+    "html.entities",  # html takes the names of all characters from it, to take text out of HTML
     "zipfile",  # importlib.metadata looks for packages in archives
+    "consul.api.*",  # what of Consul is no registry
     "consul.std",  # this and the next: clients that block
     "elasticsearch._sync.client",
     "httpcore._api",
@@ -48,6 +51,9 @@ EMPTY = (
 """Modules (patterns of fnmatch) that other modules take names from when they are loaded, and that are not used then."""
 
 KEPT = (
+    "consul.api.agent",
+    "consul.api.catalog",
+    "consul.api.health",
     "elasticsearch._async.client.indices",
     "elasticsearch._async.client.utils",
 )
@@ -92,3 +98,5 @@ def leave_out() -> None:
     """Let these be not there for this process, or empty. To be called before anything is loaded that loads them."""
     sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]  # None: importing it raises ImportError
     sys.meta_path.insert(0, _EmptyFinder())
+    # Unless it is told, zoneinfo asks for what Python was built with: all of that, to find this.
+    os.environ.setdefault("PYTHONTZPATH", "/usr/share/zoneinfo")
