@@ -83,6 +83,9 @@ async def test_a_stored_chunk(tmp_path: Path) -> None:
             await export_session(platform, session.id, tmp_path / "export")
         assert (await platform.port(Storage).scrub()).damaged == (chunk.digest,)
         assert path.read_bytes() == damaged
+        path.unlink()
+        with pytest.raises(Corrupted, match=f"chunk 0 of the recording is lost or damaged: no blob {chunk.digest}"):
+            await export_session(platform, session.id, tmp_path / "export")
 
 
 async def test_a_journal(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from lucid.base.errors import InvalidInput, NotFound
+from lucid.base.errors import Corrupted, InvalidInput, NotFound
 from lucid.model.bundle import Bundle
 from lucid.model.kept import gone, shares_of
 from lucid.ports.keeping import Keeping
@@ -62,8 +62,8 @@ async def export_session(
     created.
 
     The bundle is written last, so a folder that has one is complete. The export itself becomes an entry of
-    the log. Raises NotFound, InvalidInput for a folder with another recording's chunks, Corrupted for a damaged
-    chunk, and Unavailable while the session is not proven within `wait_s`.
+    the log. Raises NotFound, InvalidInput for a folder with another recording's chunks, Corrupted for a lost or
+    damaged chunk, and Unavailable while the session is not proven within `wait_s`.
     """
     anchoring, storage = platform.port(Anchoring), platform.port(Storage)
     kept = await platform.port(Keeping).kept(session=session)
@@ -76,10 +76,13 @@ async def export_session(
     places = asyncio.Semaphore(PARALLEL_CHUNKS)
     done = 0
 
-    async def fetch(digest: str) -> None:
+    async def fetch(index: int, digest: str) -> None:
         nonlocal done
         async with places:
-            chunk = await storage.get(digest=digest)
+            try:
+                chunk = await storage.get(digest=digest)
+            except (NotFound, Corrupted) as error:
+                raise Corrupted(f"chunk {index} of the recording is lost or damaged: {error.detail}") from None
             await asyncio.to_thread((paths.chunks / digest).write_bytes, chunk)
         done += 1
         progress(done, len(bundle.chunks))
@@ -87,7 +90,7 @@ async def export_session(
     try:
         async with asyncio.TaskGroup() as group:
             for chunk in bundle.chunks:
-                group.create_task(fetch(chunk.digest))
+                group.create_task(fetch(chunk.index, chunk.digest))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None  # the first failure is why the others ended, if any did
     status = await platform.port(LogWriter).status()
