@@ -86,7 +86,7 @@ class _Fsck:
         try:
             return open_checkpoint(note, self._verifier)
         except Corrupted as error:
-            self._problem(f"checkpoint: {error.detail}")
+            self._problem(error.detail)
             return None
 
     async def _derive(self, tiles: TileReader, end: int) -> None:
@@ -146,11 +146,11 @@ class _Fsck:
         path = block_path(chain.height + 1)
         try:
             note = (await self._folder.read(path)).decode(errors="replace")
-            block = open_block(note, self._verifier)
+            block = open_block(note, self._verifier, path)
         except NotFound:
             return False
         except Corrupted as error:
-            self._problem(f"{path}: {error.detail}")
+            self._problem(error.detail)
             return False
         for wrong, what in (
             (block.height != chain.height + 1, "the height is not that of its path"),

@@ -39,21 +39,21 @@ def frontier_of(state: TreeState) -> Frontier:
     return Frontier.from_subtrees(state.size, [bytes.fromhex(value) for value in state.frontier])
 
 
-def open_block(note: str, verifier: VerifierKey) -> Block:
-    """A block signed by the log's key and for its origin. Raises Corrupted."""
-    return _open(note, verifier, Block, "block")
+def open_block(note: str, verifier: VerifierKey, what: str = "block") -> Block:
+    """A block signed by the log's key and for its origin. Raises Corrupted that begins with `what`."""
+    return _open(note, verifier, Block, what)
 
 
-def open_checkpoint(note: str, verifier: VerifierKey) -> Checkpoint:
-    """A checkpoint signed by the log's key and for its origin. Raises Corrupted."""
-    return _open(note, verifier, Checkpoint, "checkpoint")
+def open_checkpoint(note: str, verifier: VerifierKey, what: str = "checkpoint") -> Checkpoint:
+    """A checkpoint signed by the log's key and for its origin. Raises Corrupted that begins with `what`."""
+    return _open(note, verifier, Checkpoint, what)
 
 
 def _open(note: str, verifier: VerifierKey, form: type[T], what: str) -> T:
     try:
         opened = form.from_text(open_note(note, verifier))
-    except InvalidInput as error:
-        raise Corrupted(error.detail) from None
+    except (InvalidInput, Corrupted) as error:
+        raise Corrupted(f"{what}: {error.detail}") from None
     if opened.origin != verifier.name:
         raise Corrupted(f"{what}: origin {opened.origin} is not the name of the log's key")
     return opened

@@ -287,6 +287,13 @@ async def test_an_entry_from_the_far_future_is_refused(log: MemoryFolder, folder
         assert await engine.append(entry=entry(1)) == 1
 
 
+async def test_a_damaged_memory_of_what_was_published_is_named(folder: MemoryFolder, log: MemoryFolder) -> None:
+    folder.files["published"] = b""
+    with pytest.raises(Corrupted, match=r"^blockchain-engine's file published: "):
+        async with running(engine_of(await manager_of(log), folder)):
+            pass
+
+
 async def test_a_rolled_back_log_is_refused(folder: MemoryFolder, log: MemoryFolder) -> None:
     manager = await manager_of(log)
     async with running(engine_of(manager, folder)) as engine:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lucid.base.errors import NotFound, Unavailable
+from lucid.base.errors import Corrupted, NotFound, Unavailable
 from lucid.base.secret import Secret
 from lucid.drivers.rdp.client import RdpClient
 from lucid.model.frame import Direction
@@ -177,6 +177,14 @@ async def test_the_end_is_reported_again_until_the_pipeline_takes_it(make_bench:
     async with await bench.connect():
         pass
     assert (await bench.pipeline.last_end()).reason is EndReason.CLIENT_CLOSED
+
+
+async def test_a_damaged_key_is_named(make_bench: MakeBench) -> None:
+    bench = await make_bench()
+    await bench.gateway.stop()
+    bench.folder.files["tls.pem"] = b"damaged"
+    with pytest.raises(Corrupted, match=r"^tls.pem of rdp-controller: .* without the file a new one is made"):
+        await bench.gateway.start()
 
 
 async def test_the_key_is_made_once_and_kept(make_bench: MakeBench) -> None:

@@ -107,9 +107,10 @@ class BlockManager:
         height = await self._height_of(size)
         if height is None:
             raise Corrupted(f"no block has the checkpoint's size {size}")
-        block = open_block((await self._need(block_path(height))).decode(errors="replace"), self._verifier)
+        path = block_path(height)
+        block = open_block((await self._need(path)).decode(errors="replace"), self._verifier, path)
         if block.root != root or block.height != height:
-            raise Corrupted(f"{block_path(height)}: does not have the checkpoint's root")
+            raise Corrupted(f"{path}: does not have the checkpoint's root")
         return block
 
     async def state(self) -> TreeState:

@@ -40,7 +40,7 @@ async def check_state(state: TreeState, store: LogStore, folder: Folder, verifie
         note = (await folder.read(PUBLISHED)).decode(errors="replace")
     except NotFound:
         return
-    remembered = open_checkpoint(note, verifier)
+    remembered = open_checkpoint(note, verifier, f"blockchain-engine's file {PUBLISHED}")
     if state.size < remembered.size:
         raise Corrupted(
             f"the log at rest has {state.size} entries, but {remembered.size} were published: it was rolled back; "

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 
 import structlog
 
-from lucid.base.errors import InvalidInput, LucidError, NotFound, Unavailable
+from lucid.base.errors import Corrupted, InvalidInput, LucidError, NotFound, Unavailable
 from lucid.base.ids import SessionId
 from lucid.base.tasks import Tasks
 from lucid.crypto.certificate import fingerprint, pinning_context, self_signed, server_context
@@ -80,7 +80,12 @@ class RdpGateway:
         """Listen. Raises InvalidInput when the address is taken or not of this machine."""
         settings = self._settings
         certificate = await self._certificate()
-        self._client_tls = server_context(certificate)
+        try:
+            self._client_tls = server_context(certificate)
+        except Corrupted as error:
+            raise Corrupted(
+                f"{CERTIFICATE} of rdp-controller: {error.detail}; without the file a new one is made"
+            ) from None
         loop = asyncio.get_running_loop()
         where = f"{settings.listen_address}:{settings.rdp_port}"
         try:
