@@ -25,7 +25,7 @@ def lucid(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`lucid up --demo` on a folder of the test, in a session of its own as a terminal would give it."""
     environment = {
         **os.environ,
-        "LUCID_DATA_DIR": str(tmp_path / DATA),
+        "LUCID_DATA_DIR": DATA,
         "LUCID_HTTP_PORT": "0",
         "LUCID_RDP_CONTROLLER_RDP_PORT": "0",
         "COLUMNS": "100",

@@ -273,6 +273,17 @@ async def test_no_folder_name_is_a_hindrance(tmp_path: Path, name: str) -> None:
     await valkey.stop()
 
 
+async def test_its_folder_may_be_named_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    valkey = Valkey(Path("data") / "valkey")
+    await valkey.start()
+    monkeypatch.chdir("/")
+    bus = RedisBus(valkey.url)
+    assert await bus.publish("topic", {})
+    await bus.aclose()
+    await valkey.stop()
+
+
 async def test_a_valkey_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(valkey_driver, "MEMORY_MIB", "many")
     with pytest.raises(Unavailable, match="argument"):

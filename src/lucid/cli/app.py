@@ -59,7 +59,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    console.options.data_dir = data_dir
+    console.options.data_dir = data_dir.absolute() if data_dir else None
 
 
 app.command("up")(up.up)

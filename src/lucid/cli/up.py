@@ -30,7 +30,7 @@ def _settings(data_dir: Path | None) -> "RuntimeSettings":
     """The runtime's settings; `data_dir` given to the command wins over the one before it."""
     from lucid.runtime.settings import RuntimeSettings
 
-    options.data_dir = data_dir or options.data_dir
+    options.data_dir = data_dir.absolute() if data_dir else options.data_dir
     return RuntimeSettings.load(**({"data_dir": options.data_dir} if options.data_dir else {}))
 
 

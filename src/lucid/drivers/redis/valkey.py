@@ -36,9 +36,9 @@ class Valkey:
     """Valkey with its socket in `folder`. It is started again when it dies; its address stays the same."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()  # a URL of a socket has no relative path
         self._password = secrets.token_hex(32)
-        self._socket = folder / "valkey.sock"
+        self._socket = self._folder / "valkey.sock"
         self._tasks = Tasks("valkey")
         self._process: Process | None = None
         self._short: tempfile.TemporaryDirectory[str] | None = None
