@@ -27,7 +27,8 @@ def split_address(text: str) -> tuple[str, int]:
     address, colon, port = text.rpartition(":")
     if not colon or (address.count(":") and not address.endswith("]")):
         address, port = text, "3389"
-    address = address.removeprefix("[").removesuffix("]")
+    if address.startswith("[") and address.endswith("]") and ":" in address:
+        address = address[1:-1]
     if not _is_address(address) or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise InvalidInput(f"ADDRESS: expected a name or IP address, with :PORT if not 3389, not {text!r}")
     return address, int(port)
