@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -129,3 +130,21 @@ async def test_an_interrupt_while_it_starts_is_quiet(tmp_path: Path, after_s: fl
     async with asyncio.timeout(5):
         _, stderr = await process.communicate()
     assert stderr == b""
+
+
+def test_it_stops_as_always_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [LUCID, "up"],
+        env={**os.environ, "LUCID_DATA_DIR": str(tmp_path / "data"), **PORTS, "LUCID_LOG_LEVEL": "ERROR"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any("Press Ctrl-C" in line for line in process.stdout)
+        process.stdout.close()  # Ctrl-C in `lucid up | tee …` ends tee as well
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=10) == 0
+    assert not (tmp_path / "data/run/platform.json").exists()

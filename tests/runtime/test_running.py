@@ -2,14 +2,32 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from lucid.runtime import serve
-from lucid.runtime.running import unless_stopped
+from lucid.runtime.running import stop_event, unless_stopped
 from lucid.runtime.settings import RuntimeSettings
+
+
+async def test_the_end_of_the_terminal_is_the_end() -> None:
+    stop = stop_event()
+    os.kill(os.getpid(), signal.SIGHUP)
+    async with asyncio.timeout(10):
+        await stop.wait()
+
+
+async def test_who_ignores_the_end_of_the_terminal_goes_on_ignoring_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop_event()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_what_is_done_before_the_end_is_the_result() -> None:

@@ -1,6 +1,7 @@
 """`lucid up` and `lucid serve`: the platform in one process, or one service of it alone."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Coroutine
 from pathlib import Path
@@ -71,7 +72,8 @@ async def _run(settings: "RuntimeSettings", *, play_demo: bool) -> int:
             out.print("Press Ctrl-C to stop.", style="dim")
         await stop.wait()
     finally:
-        out.print("Stopping…", style="dim")
+        with contextlib.suppress(OSError, SystemExit):  # where nobody reads any more, rich leaves; stopping comes first
+            out.print("Stopping…", style="dim")
         async with asyncio.timeout(settings.stop_s):
             await platform.stop()
     return status
