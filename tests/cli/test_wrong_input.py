@@ -105,6 +105,8 @@ def test_a_demonstration_of_services_apart_is_refused(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     refused(lucid(tmp_path, "up", LUCID_LOG_LEVEL="LOUD"), "LUCID_LOG_LEVEL", "'DEBUG'")
     refused(lucid(tmp_path, "up", LUCID_HTTP_PORT="8080"), "LUCID_HTTP_PORT", "cannot share a port")
+    elsewhere = lucid(tmp_path, "up", LUCID_RDP_CONTROLLER_LISTEN_ADDRESS="192.0.2.7")
+    refused(elsewhere, "192.0.2.7", "LUCID_RDP_CONTROLLER_LISTEN_ADDRESS chooses another")
 
 
 def test_a_taken_port_and_what_chooses_another_are_named(tmp_path: Path) -> None:

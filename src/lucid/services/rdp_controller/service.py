@@ -6,6 +6,7 @@ anything before it, there is no session and the client is turned away with a log
 
 import asyncio
 import contextlib
+import errno
 import os
 import ssl
 from collections.abc import Iterator
@@ -94,9 +95,10 @@ class RdpGateway:
             )
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            field = "rdp_port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "listen_address"
             raise InvalidInput(
-                f"cannot listen for RDP on {where}: {reason} (LUCID_RDP_CONTROLLER_RDP_PORT chooses another port)",
-                field="rdp_port",
+                f"cannot listen for RDP on {where}: {reason} (LUCID_RDP_CONTROLLER_{field.upper()} chooses another)",
+                field=field,
             ) from None
         self._endpoint = GatewayEndpoint(
             address=settings.public_address or settings.listen_address,
