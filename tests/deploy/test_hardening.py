@@ -59,6 +59,7 @@ def test_a_name_that_nobody_answers_for_holds_nothing_up(services: dict[str, Any
         grace_s = float(services[declared.name]["stop_grace_period"].removesuffix("s"))
         assert int(options["timeout"]) * int(options["attempts"]) < grace_s
         assert int(environment["UV_THREADPOOL_SIZE"]) > 4, "libuv's own figure"
+        assert float(environment["LUCID_STOP_S"]) < grace_s
 
 
 def test_nothing_secret_in_the_environment(services: dict[str, Any], catalog: Catalog) -> None:

@@ -19,6 +19,10 @@ NAME_LOOKUPS = "timeout:2 attempts:2"
 LOOKUP_THREADS = "16"
 """For libuv, which looks names up in half of them: with its own 4, two names of containers that are gone hold up all
 others, and a stop waits for one pair after the other."""
+STOP_GRACE_S = 10
+"""What a container has to stop, in seconds, before the engine kills it."""
+STOP_S = "8"
+"""What a service gives itself."""
 USUAL = Container()
 """A container without an exception."""
 
@@ -61,7 +65,7 @@ def restrictions() -> dict[str, Node]:
         "cap_drop": Flow(["ALL"]),
         "init": True,
         "ulimits": {"nofile": Flow({"soft": 16384, "hard": 16384}), "core": 0},
-        "stop_grace_period": "10s",
+        "stop_grace_period": f"{STOP_GRACE_S}s",
         "logging": {
             "driver": LOG_DRIVER,
             "options": Flow(LOG_OPTIONS),
@@ -95,7 +99,8 @@ def environment() -> Node:
         "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.\n"
         "RES_OPTIONS: the name of a container that is gone is asked of the host's name servers, which may not answer;\n"
         "a stop does not last longer than stop_grace_period for that. UV_THREADPOOL_SIZE: twice as many as names are\n"
-        "looked up at once, so that those do not hold up others.",
+        "looked up at once, so that those do not hold up others. LUCID_STOP_S: a service that has not ended by then cuts\n"
+        "its end short and says so, before the engine would kill it.",
         Anchor(
             "environment",
             {
@@ -105,6 +110,7 @@ def environment() -> Node:
                 "LUCID_PUBLIC_KEYS_DIR": PUBLIC_KEYS_DIR,
                 "LUCID_LOG_FORMAT": "json",
                 "LUCID_LOG_DIR": LOGS_DIR,
+                "LUCID_STOP_S": STOP_S,
                 **{variable.name: str(variable) for variable in variables.LOGS},
                 "RES_OPTIONS": NAME_LOOKUPS,
                 "UV_THREADPOOL_SIZE": LOOKUP_THREADS,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from bson.errors import BSONError
-from pymongo import ASCENDING, DESCENDING, AsyncMongoClient
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, timeout
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, DocumentTooLarge, DuplicateKeyError, OperationFailure, PyMongoError
@@ -21,11 +21,18 @@ from lucid.drivers.finding import Finding, Search
 from lucid.ports.stores import Json, Stored
 
 ANSWER_LIMIT_MS = 5_000
+CLOSE_LIMIT_S = 0.5
 IDLE_LIMIT_MS = 60_000
 """A connection unused for so long is closed, before the server or something between does it: the first write on one
 that the other end has closed would be lost, and is not repeated."""
 _OUT_OF_DISK_SPACE = 14_031
 """MongoDB's error code OutOfDiskSpace (src/mongo/base/error_codes.yml)."""
+
+
+async def _close(client: AsyncMongoClient[Json]) -> None:
+    """Close it, and do not wait for a server that is away to be told that its sessions have ended."""
+    with timeout(CLOSE_LIMIT_S):
+        await client.aclose()
 
 
 class MongoDocuments(Finding):
@@ -57,13 +64,13 @@ class MongoDocuments(Finding):
             with _errors():
                 await client.admin.command("ping")
         except Unavailable:
-            await client.aclose()
+            await _close(client)
             raise
         return cls(client, found)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await _close(self._client)
 
     async def insert(self, collection: str, id: str, body: Json) -> Stored:
         encode_body(body)
