@@ -99,8 +99,8 @@ def environment() -> Node:
         "Below, a variable without a value is passed on when an environment file sets it: a service's own settings.\n"
         "RES_OPTIONS: the name of a container that is gone is asked of the host's name servers, which may not answer;\n"
         "a stop does not last longer than stop_grace_period for that. UV_THREADPOOL_SIZE: twice as many as names are\n"
-        "looked up at once, so that those do not hold up others. LUCID_STOP_S: a service that has not ended by then cuts\n"
-        "its end short and says so, before the engine would kill it.",
+        "looked up at once, so that those do not hold up others. LUCID_STOP_S: what has not ended by then cuts its\n"
+        "end short and says so, before the engine would kill it.",
         Anchor(
             "environment",
             {
