@@ -93,3 +93,19 @@ async def test_what_it_needs_comes_never(tmp_path: Path) -> None:
     async with serving("blockchain-engine", tmp_path / "data", port, **environment) as process:
         await said(process, "waiting for what it needs")
         assert (await ready(f"http://127.0.0.1:{port}")).status_code == 503
+
+
+async def test_a_command_prints_what_it_is_asked_for_alone(tmp_path: Path) -> None:
+    """Not what it hears of the registry by the way, which is no JSON."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    async with serving("service-mesh", tmp_path, port) as process:
+        await said(process, "service started")
+        command = await asyncio.create_subprocess_exec(
+            *(LUCID, "session", "ls", "--json"),
+            env={**os.environ, "LUCID_DATA_DIR": str(tmp_path), "LUCID_CONSUL_URL": url},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        stdout, stderr = await asyncio.wait_for(command.communicate(), 60)
+    assert (stdout, stderr) == (b"", b"lucid: no instance of session-pipeline is healthy\n")

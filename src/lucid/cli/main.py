@@ -13,9 +13,11 @@ def main() -> None:
     replace_closed()
     escape_unencodable()
     gc.disable()  # nothing of what is loaded is garbage
+    from lucid.base.logging import configure_logging
     from lucid.cli.app import app
 
     gc.enable()
+    configure_logging(json=False, level="WARNING")  # structlog's own would write to standard output, among the JSON
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
