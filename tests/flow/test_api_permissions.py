@@ -14,6 +14,7 @@ from lucid.catalog.services import SERVICES
 from lucid.model.permission import ROLE_NAMES, ROLES, Permission, Role
 from lucid.ports.access import Door
 from lucid.ports.api import NO_PERMISSION, PERMISSION_EXTENSION
+from lucid.ports.apicatalog import SIGNED_EXTENSION
 from lucid.runtime.platform import Platform
 from lucid.runtime.settings import RuntimeSettings
 from tests.flow.conftest import FAST_LOG
@@ -91,6 +92,17 @@ async def test_every_operation_is_denied_to_every_role_unless_granted(
             else:
                 assert answer.status_code == 403, (role, method, path, answer.text)
                 assert permission in answer.json()["detail"]
+
+
+async def test_only_a_node_s_heartbeat_needs_a_signature_alone(client: httpx.AsyncClient) -> None:
+    document = (await client.get(DOCUMENT)).json()
+    signed = [
+        (method, path)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if operation.get(SIGNED_EXTENSION)
+    ]
+    assert signed == [("post", "/api/v1/nodes/{name}/heartbeats")]
 
 
 async def test_no_port_of_a_service_is_reached_through_the_door(platform: Platform, client: httpx.AsyncClient) -> None:

@@ -16,12 +16,33 @@ from starlette.requests import HTTPConnection
 from lucid.base.errors import Forbidden, Unauthenticated
 from lucid.model.permission import Permission
 from lucid.model.principal import Principal
-from lucid.ports.apicatalog import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION, PRINCIPAL_KEY
+from lucid.ports.apicatalog import (
+    API_PREFIX,
+    NO_PERMISSION,
+    PERMISSION_EXTENSION,
+    PRINCIPAL_KEY,
+    SIGNED_EXTENSION,
+)
 
-__all__ = ["API_PREFIX", "NO_PERMISSION", "PERMISSION_EXTENSION", "PRINCIPAL_KEY", "PUBLIC", "Caller", "requires"]
+__all__ = [
+    "API_PREFIX",
+    "NO_PERMISSION",
+    "PERMISSION_EXTENSION",
+    "PRINCIPAL_KEY",
+    "PUBLIC",
+    "SIGNED",
+    "Caller",
+    "requires",
+]
 
 PUBLIC: Mapping[str, Any] = {"openapi_extra": {PERMISSION_EXTENSION: NO_PERMISSION, "security": []}}
 """`@router.post("/x", **PUBLIC)`: a route that anybody may call, a login say."""
+
+SIGNED: Mapping[str, Any] = {
+    "openapi_extra": {PERMISSION_EXTENSION: NO_PERMISSION, SIGNED_EXTENSION: True, "security": []}
+}
+"""`@router.post("/x", **SIGNED)`: a route whose requests are signed, and need no token for that. The limit of logins is
+not for them: many who sign may share an address."""
 
 
 async def principal_of(request: HTTPConnection) -> Principal:

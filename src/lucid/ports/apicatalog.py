@@ -6,6 +6,9 @@ from lucid.base.value import Value
 API_PREFIX = "/api/v1"
 PERMISSION_EXTENSION = "x-permission"
 NO_PERMISSION = "public"
+SIGNED_EXTENSION = "x-signed"
+"""In an operation without permission: true where a request carries the signature of who sends it, so that there is
+nothing to guess."""
 PRINCIPAL_KEY = "lucid.principal"
 """Where the runtime puts the principal in the ASGI scope."""
 

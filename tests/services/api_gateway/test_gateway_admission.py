@@ -15,7 +15,7 @@ from lucid.drivers.redis.bus import RedisBus
 from lucid.drivers.redis.valkey import Valkey
 from lucid.model.permission import ROLE_NAMES, ROLES, Permission, Role
 from lucid.ports.access import REVOKED, Revocation
-from lucid.ports.api import PUBLIC, Caller, requires
+from lucid.ports.api import PUBLIC, SIGNED, Caller, requires
 from tests.asking import person
 from tests.services.api_gateway.gateway_kit import World
 from tests.waiting import until
@@ -35,6 +35,10 @@ def things() -> APIRouter:
     @router.post("/api/v1/things/login", **PUBLIC)
     async def login() -> str:
         return "welcome"
+
+    @router.post("/api/v1/things/beat", **SIGNED)
+    async def beat() -> str:
+        return "heard"
 
     return router
 
@@ -168,6 +172,16 @@ async def test_logins_are_limited_more_strictly(world: World) -> None:
     assert statuses == [200] * 3 + [429] * 2
     token = {"Authorization": f"Bearer {world.tokens.access()}"}
     assert (await client.get("/api/v1/things/hosts_read/7", headers=token)).status_code == 200
+
+
+async def test_signed_requests_are_no_logins(world: World) -> None:
+    """Many nodes may be behind one address, and people who log in with them."""
+    client = await a_client(world, logins_per_minute_address=1, requests_per_minute_address=5)
+    statuses = [(await client.post("/api/v1/things/beat")).status_code for _ in range(4)]
+    assert statuses == [200] * 4
+    assert (await client.post("/api/v1/things/login")).status_code == 200
+    statuses = [(await client.post("/api/v1/things/beat")).status_code for _ in range(2)]
+    assert statuses == [200, 429]
 
 
 async def test_guessing_tokens_and_paths_is_limited_by_address(world: World) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 import lucid
 from lucid.model.permission import Permission
-from lucid.ports.apicatalog import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION
+from lucid.ports.apicatalog import API_PREFIX, NO_PERMISSION, PERMISSION_EXTENSION, SIGNED_EXTENSION
 from lucid.services.api_gateway.routing import Operation
 
 WEBSOCKET_EXTENSION = "x-websocket"
@@ -70,7 +70,8 @@ def operations_of(service: str, prefixes: Iterable[str], document: Document) -> 
         elif permission in (NO_PERMISSION, *Permission):
             needed = None if permission == NO_PERMISSION else Permission(str(permission))
             websocket = operation.get(WEBSOCKET_EXTENSION) is True
-            found.append(Operation(service, method.upper(), path, needed, websocket))
+            signed = operation.get(SIGNED_EXTENSION) is True
+            found.append(Operation(service, method.upper(), path, needed, websocket=websocket, signed=signed))
         else:
             _log.error("operation not routed", service=service, path=path, why=f"permission {permission!r}")
     return found

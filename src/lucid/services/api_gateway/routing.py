@@ -16,7 +16,8 @@ _RETRY_S = 2.0
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path of a service. `permission` None: everybody may. `cacheable`: the answer's own
-    Cache-Control holds, which is for files that are the same for everybody."""
+    Cache-Control holds, which is for files that are the same for everybody. `signed`: whoever sends a request signs
+    it."""
 
     service: str
     method: str
@@ -24,11 +25,13 @@ class Operation:
     permission: Permission | None
     websocket: bool = False
     cacheable: bool = False
+    signed: bool = False
 
     @property
     def strict(self) -> bool:
-        """Whether the stricter limit holds: who changes something without a token is logging in, or guessing."""
-        return self.permission is None and self.method not in _SAFE
+        """Whether the stricter limit holds: who changes something without a token or signature is logging in, or
+        guessing."""
+        return self.permission is None and not self.signed and self.method not in _SAFE
 
 
 @dataclass(frozen=True, slots=True)

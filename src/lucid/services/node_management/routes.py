@@ -14,7 +14,7 @@ from lucid.model.permission import Permission
 from lucid.nodes.credits import NodeCredits
 from lucid.nodes.month import MONTH_PATTERN
 from lucid.nodes.statement import Statement
-from lucid.ports.api import API_PREFIX, PUBLIC, Caller, requires
+from lucid.ports.api import API_PREFIX, SIGNED, Caller, requires
 from lucid.ports.nodes import NodeStatus
 from lucid.services.node_management.service import NodeManager
 
@@ -144,7 +144,7 @@ def routes(manager: NodeManager, acts: Acts) -> APIRouter:
         summary="A node's sign of life",
         status_code=204,
         responses={401: {"description": "It is not signed by the node's key"}},
-        **PUBLIC,
+        **SIGNED,
     )
     async def heartbeat(name: NodeName, signed: SignedHeartbeat) -> None:
         """Signed by the node's key, which is its credential; at most one a minute counts."""
